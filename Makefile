@@ -1,0 +1,44 @@
+# Everything a person does with this checkout. `make` alone lists it.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test check lint lock clean reset setup setup-tests
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHON
+
+help: ## list what make can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo "  ARGS=... is added to the command that make starts; PYTHON=... chooses the Python of a new environment"
+
+# `exec` puts the server in the shell's place, so that Ctrl-C and SIGTERM reach it and nothing stays behind.
+run: setup ## install what is missing, then serve with demo data on port 8000 until Ctrl-C
+	@exec feedgraph serve --demo $(ARGS)
+
+test: setup-tests ## install what is missing, then run the whole suite
+	@exec pytest -n 2 $(ARGS)
+
+check: lint test ## everything that a change must pass: format, lint, types, contracts, schema, tests
+
+lint: setup-tests ## the part of `make check` that runs nothing
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports --no-logo
+	feedgraph schema --check
+
+lock: setup ## lock the newest versions that fit pyproject.toml; ARGS=--upgrade takes newer ones than before
+	@exec scripts/lock $(ARGS)
+
+clean: ## remove the environment, builds and caches; the data stay
+	@exec scripts/clean
+
+reset: ## remove the data of the embedded servers of this checkout
+	@exec scripts/reset
+
+setup:
+	@scripts/setup
+
+setup-tests:
+	@scripts/setup --tests

@@ -1,0 +1,1 @@
+"""Benchmarks: clients of the public faces, which know no floor of the house."""

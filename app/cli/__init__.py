@@ -1,0 +1,17 @@
+"""The commands, one file a group."""
+
+import typer
+
+from app.cli import demo, migrate, posts, schema, serve, settings
+
+app = typer.Typer(
+    help="feedgraph: a GraphQL-first social feed server. `make run` starts it with everything it needs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve.serve)
+app.command()(migrate.migrate)
+app.command()(demo.demo)
+app.command()(schema.schema)
+app.command()(settings.settings)
+app.add_typer(posts.app, name="posts")

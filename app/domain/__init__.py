@@ -1,0 +1,1 @@
+"""Plain values of the social world: no input or output here."""

@@ -1,0 +1,66 @@
+"""The nouns of the social world as plain values; the field names are the column names."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person. Counters equal the rows they count."""
+
+    id: int
+    username: str
+    name: str
+    bio: str | None
+    avatar_url: str | None
+    created_at: datetime
+    followers_count: int
+    following_count: int
+    posts_count: int  # replies included
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A post or, where `in_reply_to_id` is set, a reply."""
+
+    id: int
+    author_id: int
+    in_reply_to_id: int | None
+    in_reply_to_author_id: int | None
+    title: str | None
+    content: str
+    created_at: datetime
+    edited_at: datetime | None
+    hidden_at: datetime | None  # set: hidden by a moderator
+    likes_count: int
+    replies_count: int
+    reposts_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in device. `is_demo` sessions have a token that everybody knows."""
+
+    id: int
+    user_id: int
+    is_demo: bool
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who asks: the user and the session that the bearer token belongs to."""
+
+    user_id: int
+    session_id: int
+    expires_at: datetime
+
+
+class Unchanged(Enum):
+    """Marks a field that an edit leaves as it is, where None means "make it empty"."""
+
+    UNCHANGED = auto()
+
+
+UNCHANGED = Unchanged.UNCHANGED

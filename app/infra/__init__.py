@@ -1,0 +1,1 @@
+"""The drivers: PostgreSQL, Redis, the event log, the embedded servers, and what the server tells about itself."""

@@ -1,0 +1,125 @@
+"""The relay: one process at a time moves events from the outbox into the log and tells everybody."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import structlog
+
+from app.domain.errors import FeedgraphError
+from app.domain.events import Event, EventCursor, EventType
+from app.infra.database import Database
+from app.infra.event_log import journal
+from app.infra.event_log.tail import Tail
+from app.infra.redis import Redis
+
+log = structlog.get_logger(__name__)
+
+WAKE_CHANNEL = "outbox"  # a writer elsewhere says: there is something in the outbox
+BATCH_CHANNEL = "log"  # the leader says: these events have these positions
+HEAD_CHANNEL = "head"  # the leader says every second: this is the newest position
+ELECTION_S = 1.0
+ANNOUNCE_S = 1.0
+DISCARD_S = 60.0
+
+
+class Relay:
+    """Runs in every process; leads in one of them. The others only pass on that there is something to move."""
+
+    def __init__(
+        self, db: Database, redis: Redis, tail: Tail, *, sweep_s: float, retention_s: int, retention_events: int
+    ) -> None:
+        self._db = db
+        self._redis = redis
+        self._tail = tail
+        self._sweep_s = sweep_s
+        self._retention = timedelta(seconds=retention_s)
+        self._retention_events = retention_events
+        self._written = asyncio.Event()
+        self.leads = False
+
+    def wake(self) -> None:
+        """Say that a transaction with an event has committed; returns at once."""
+        self._written.set()
+
+    def handlers(self) -> dict[str, Callable[[bytes], None]]:
+        """Return what to do with the messages of each channel."""
+        return {WAKE_CHANNEL: lambda _: self._hear_wake(), BATCH_CHANNEL: self._hear_batch, HEAD_CHANNEL: self._hear_head}
+
+    async def run(self) -> None:
+        """Lead whenever nobody else does, for ever."""
+        while True:
+            try:
+                async with self._db.dedicated() as connection:
+                    while not await journal.try_to_lead(connection):
+                        await self._pass_on_wakes()
+                    await self._lead(connection)
+            except FeedgraphError as error:
+                log.warning("relay_interrupted", error=error.message, cause=str(error.__cause__))
+                await asyncio.sleep(self._sweep_s)
+            finally:
+                self.leads = False
+
+    async def _lead(self, connection: Database) -> None:
+        self.leads = True
+        log.info("relay_leads")
+        clock = asyncio.get_running_loop().time
+        announce_at = discard_at = clock()
+        epoch = (await journal.head(connection)).epoch
+        while True:
+            events = await journal.move_batch(connection)
+            if events:
+                self._tail.receive(epoch, events)
+                await self._redis.publish(BATCH_CHANNEL, encode_batch(epoch, events))
+            if clock() >= announce_at:
+                await self._redis.publish(HEAD_CHANNEL, str(await journal.head(connection)).encode())
+                announce_at = clock() + ANNOUNCE_S
+            if clock() >= discard_at:
+                oldest = datetime.now(UTC) - self._retention
+                await journal.discard_before(connection, oldest, keep=self._retention_events)
+                discard_at = clock() + DISCARD_S
+            if not events:
+                await self._wait_for_write(self._sweep_s)
+
+    async def _pass_on_wakes(self) -> None:
+        """Until the next election, tell the leader of what is written in this process."""
+        election_at = asyncio.get_running_loop().time() + ELECTION_S
+        while (left_s := election_at - asyncio.get_running_loop().time()) > 0:
+            if await self._wait_for_write(left_s):
+                await self._redis.publish(WAKE_CHANNEL, b"")
+
+    async def _wait_for_write(self, timeout_s: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._written.wait()
+        written = self._written.is_set()
+        self._written.clear()
+        return written
+
+    def _hear_wake(self) -> None:
+        if self.leads:
+            self._written.set()
+
+    def _hear_batch(self, message: bytes) -> None:
+        with suppress(ValueError, TypeError, KeyError):  # another version's message: the head will show what is missing
+            self._tail.receive(*decode_batch(message))
+
+    def _hear_head(self, message: bytes) -> None:
+        with suppress(FeedgraphError, UnicodeDecodeError):
+            self._tail.announce(EventCursor.parse(message.decode()))
+
+
+def encode_batch(epoch: int, events: list[Event]) -> bytes:
+    """Return the message that carries a batch."""
+    return orjson.dumps([epoch, [[e.position, e.type, e.at, e.topics, e.subject_id] for e in events]])
+
+
+def decode_batch(message: bytes) -> tuple[int, list[Event]]:
+    """Return epoch and events of a message."""
+    epoch, rows = orjson.loads(message)
+    return epoch, [
+        Event(position, EventType(type_), datetime.fromisoformat(at), tuple(topics), subject_id)
+        for position, type_, at, topics, subject_id in rows
+    ]

@@ -1,0 +1,107 @@
+"""The tail: what one process knows of the log's end, and the place where its listeners wait."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from app.domain.errors import FeedgraphError
+from app.domain.events import Event, EventCursor
+from app.infra.database import Database
+from app.infra.event_log import journal
+
+log = structlog.get_logger(__name__)
+
+EVENTS_IN_MEMORY = 10_000
+POLL_WITH_REDIS_S = 5.0  # the head announced each second makes this a mere safety net
+RETRY_S = 0.5
+
+
+class Tail:
+    """The newest events, in order and without a hole, and the position of the last one."""
+
+    def __init__(self, db: Database, *, poll_s: float, hears_redis: Callable[[], bool]) -> None:
+        self._db = db
+        self._poll_s = poll_s
+        self._hears_redis = hears_redis
+        self._events: deque[Event] = deque(maxlen=EVENTS_IN_MEMORY)
+        self._grown = asyncio.Event()
+        self._behind = asyncio.Event()
+        self.cursor = EventCursor(0, 0)
+
+    async def start(self) -> None:
+        """Learn the log's head; everything later is followed."""
+        self.cursor = await journal.head(self._db)
+
+    def receive(self, epoch: int, events: list[Event]) -> None:
+        """Take a batch from the relay; a hole before it, or an unknown epoch, is left to `run` to read."""
+        fresh = [event for event in events if event.position > self.cursor.position]
+        if not fresh:
+            return
+        if epoch != self.cursor.epoch or fresh[0].position != self.cursor.position + 1:
+            self._behind.set()
+            return
+        self._events.extend(fresh)
+        self._advance(fresh[-1].position)
+
+    def announce(self, cursor: EventCursor) -> None:
+        """Take the head that the relay tells: when we are behind it, something got lost on the way."""
+        if cursor.epoch != self.cursor.epoch or cursor.position > self.cursor.position:
+            self._behind.set()
+
+    async def run(self) -> None:
+        """Read from PostgreSQL whatever did not arrive otherwise, for ever."""
+        while True:
+            try:
+                async with asyncio.timeout(POLL_WITH_REDIS_S if self._hears_redis() else self._poll_s):
+                    await self._behind.wait()
+            except TimeoutError:
+                pass  # nothing was told: look all the same, what tells may be broken
+            self._behind.clear()
+            try:
+                await self.catch_up()
+            except FeedgraphError as error:
+                log.warning("log_unreadable", error=error.message)
+                await asyncio.sleep(RETRY_S)
+
+    async def catch_up(self) -> None:
+        """Read up to the log's head."""
+        newest = await journal.head(self._db)
+        if newest.epoch != self.cursor.epoch or newest.position < self.cursor.position:
+            self._start_anew(newest)  # another database answers now, or one restored from a backup
+        while self.cursor.position < newest.position:
+            try:
+                events = await journal.read_after(self._db, self.cursor.position)
+            except journal.Lost as lost:
+                self._start_anew(EventCursor(newest.epoch, lost.oldest))
+                continue
+            self.receive(newest.epoch, events)
+
+    def after(self, cursor: EventCursor) -> list[Event] | None:
+        """Return the known events behind the cursor, oldest first; None where memory does not reach back so far."""
+        missing = self.cursor.position - cursor.position
+        if cursor.epoch != self.cursor.epoch or missing > len(self._events):
+            return None
+        if missing <= 0:
+            return []
+        return [self._events[index] for index in range(-missing, 0)]
+
+    async def growth(self, cursor: EventCursor) -> None:
+        """Wait until there is an event behind the cursor, or the log's life is another one."""
+        while cursor.epoch == self.cursor.epoch and cursor.position >= self.cursor.position:
+            await self._grown.wait()
+
+    def _start_anew(self, cursor: EventCursor) -> None:
+        self._events.clear()
+        self.cursor = cursor
+        self._wake()
+
+    def _advance(self, position: int) -> None:
+        self.cursor = EventCursor(self.cursor.epoch, position)
+        self._wake()
+
+    def _wake(self) -> None:
+        # Each listener waits on the event that stood here when it began to wait, so none can miss a growth.
+        self._grown.set()
+        self._grown = asyncio.Event()

@@ -1,0 +1,68 @@
+"""The request: who asks, with what, and what it has cost so far."""
+
+from dataclasses import dataclass, field
+
+from app.domain.errors import Unauthenticated
+from app.domain.events import EventCursor
+from app.domain.models import Viewer
+from app.infra.database import Counts, Database
+from app.infra.event_log import Relay, Tail
+from app.services.loaders import Loaders
+from app.settings import Settings
+from app.stores.attempts import Attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What all requests of a process share. Made once, by `wiring`."""
+
+    settings: Settings
+    db: Database
+    tail: Tail
+    relay: Relay
+    attempts: Attempts
+
+
+@dataclass(slots=True, eq=False)
+class RequestContext:
+    """One request, or one event of a subscription; every service takes it first, named `ctx`.
+
+    Loaders live exactly as long: what one viewer may see is never remembered for another.
+    """
+
+    resources: Resources
+    viewer: Viewer | None = None
+    address: str = ""  # the caller's network address, for limits on anonymous callers
+    counts: Counts = field(default_factory=Counts)
+    db: Database = field(init=False)
+    loaders: Loaders = field(init=False)
+    event_cursor: EventCursor = field(init=False)  # the log's head before anything is read: listening from here leaves no hole
+
+    def __post_init__(self) -> None:
+        self.db = self.resources.db.counted(self.counts)
+        self.loaders = Loaders(self)
+        self.event_cursor = self.resources.tail.cursor
+
+    @property
+    def settings(self) -> Settings:
+        """The limits in force."""
+        return self.resources.settings
+
+    @property
+    def viewer_id(self) -> int | None:
+        """The viewer's user id, None when anonymous."""
+        return self.viewer.user_id if self.viewer else None
+
+    def signed_in(self) -> Viewer:
+        """Return the viewer.
+
+        Raises:
+            Unauthenticated: the request is anonymous.
+        """
+        if self.viewer is None:
+            raise Unauthenticated
+        return self.viewer
+
+    def for_next_event(self) -> "RequestContext":
+        """Return a context of the same viewer with nothing loaded yet."""
+        return RequestContext(self.resources, self.viewer, self.address)

@@ -1,0 +1,25 @@
+"""Housekeeping: rows whose time is over leave the database."""
+
+import asyncio
+
+import structlog
+
+from app import stores
+from app.domain.errors import FeedgraphError
+from app.infra.database import Database
+from app.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+ROUND_S = 600.0
+
+
+async def keep_house(db: Database, settings: Settings) -> None:
+    """Remove expired sessions and forgotten idempotency keys, every ten minutes, for ever."""
+    while True:
+        try:
+            await stores.sessions.delete_expired(db)
+            await stores.idempotency.delete_older(db, ttl_s=settings.idempotency_ttl_s)
+        except FeedgraphError as error:
+            log.warning("housekeeping_failed", error=error.message)
+        await asyncio.sleep(ROUND_S)

@@ -1,0 +1,48 @@
+"""Likes."""
+
+from app import stores
+from app.domain.errors import NotFound
+from app.domain.models import Post
+from app.infra.database import Database
+from app.services.context import RequestContext
+from app.services.posts import NO_SUCH_POST
+
+
+async def add(ctx: RequestContext, post_id: int) -> Post:
+    """Like a post; a second time changes nothing.
+
+    Raises:
+        Unauthenticated: the request is anonymous.
+        NotFound: there is no such post that the viewer may see.
+    """
+    viewer_id = ctx.signed_in().user_id
+    async with ctx.db.transaction() as db:
+        await _visible(db, post_id, viewer_id)
+        if await stores.likes.add(db, viewer_id, post_id):
+            await stores.posts.add_to_likes_count(db, post_id, 1)
+        post = await _visible(db, post_id, viewer_id)
+    ctx.loaders.clear()
+    return post
+
+
+async def remove(ctx: RequestContext, post_id: int) -> Post:
+    """Take a like back; where there is none, nothing changes.
+
+    Raises:
+        Unauthenticated: the request is anonymous.
+        NotFound: there is no such post that the viewer may see.
+    """
+    viewer_id = ctx.signed_in().user_id
+    async with ctx.db.transaction() as db:
+        if await stores.likes.remove(db, viewer_id, post_id):
+            await stores.posts.add_to_likes_count(db, post_id, -1)
+        post = await _visible(db, post_id, viewer_id)
+    ctx.loaders.clear()
+    return post
+
+
+async def _visible(db: Database, post_id: int, viewer_id: int) -> Post:
+    [post] = await stores.posts.by_ids(db, [post_id], viewer_id=viewer_id)
+    if post is None:
+        raise NotFound(NO_SUCH_POST)
+    return post

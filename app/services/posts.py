@@ -1,0 +1,209 @@
+"""Posts and replies: writing, changing, removing and reading them."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from app import stores
+from app.domain import events, text
+from app.domain.errors import Forbidden, IdempotencyMismatch, InvalidInput, NotFound
+from app.domain.models import UNCHANGED, Post, Unchanged
+from app.domain.paging import Order, Page, Slice
+from app.infra import event_log
+from app.infra.database import Database
+from app.services import relations
+from app.services.context import RequestContext
+
+NO_SUCH_POST = "There is no such post, or it is hidden from you."
+LATEST = Order("latest", 1, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A post to be. Texts are as typed; `idempotency_key` lets a client repeat a request without a second post."""
+
+    content: str
+    title: str | None = None
+    in_reply_to_id: int | None = None
+    idempotency_key: str | None = None
+
+    def checked(self) -> "Draft":
+        """Return the draft in the form in which it is kept.
+
+        Raises:
+            InvalidInput: a text is blank, too long, or holds what cannot be stored.
+        """
+        return Draft(
+            content=text.paragraph(self.content, field="content", longest=text.CONTENT_LENGTH),
+            title=checked_title(self.title),
+            in_reply_to_id=self.in_reply_to_id,
+            idempotency_key=text.idempotency_key(self.idempotency_key) if self.idempotency_key is not None else None,
+        )
+
+    def fingerprint(self) -> bytes:
+        """Return a hash of what is asked for, to tell a repeated request from another one with the same key."""
+        return hashlib.sha256(json.dumps([self.content, self.title, self.in_reply_to_id]).encode()).digest()
+
+
+def checked_title(title: str | None) -> str | None:
+    """Return a title in the form in which it is kept; an empty one is none."""
+    if title is None or not title.strip():
+        return None
+    return text.line(title, field="title", longest=text.TITLE_LENGTH)
+
+
+async def find(ctx: RequestContext, id_: int) -> Post | None:
+    """Return the post, None where there is none that the viewer may see."""
+    return await ctx.loaders.one(relations.POST, id_)
+
+
+async def latest(ctx: RequestContext, page: Page) -> Slice[Post]:
+    """Return a page of everybody's posts, replies included, newest first. One statement."""
+    return await stores.posts.latest(ctx.db, page, viewer_id=ctx.viewer_id)
+
+
+def home_order(ctx: RequestContext) -> Order:
+    """Return the order of the viewer's home feed.
+
+    Raises:
+        Unauthenticated: the request is anonymous.
+    """
+    return Order("home", 1, str(ctx.signed_in().user_id))
+
+
+async def home(ctx: RequestContext, page: Page) -> Slice[Post]:
+    """Return a page of the viewer's home feed, newest first. One statement.
+
+    Raises:
+        Unauthenticated: the request is anonymous.
+    """
+    return await stores.feeds.home(ctx.db, ctx.signed_in().user_id, page)
+
+
+async def create(ctx: RequestContext, draft: Draft) -> Post:
+    """Write a post or a reply. With an idempotency key that was used before, return the post that it made then.
+
+    Raises:
+        Unauthenticated: the request is anonymous.
+        InvalidInput: a text is not acceptable.
+        NotFound: there is no such post to reply to.
+        IdempotencyMismatch: the key came with another post before.
+    """
+    viewer_id, draft = ctx.signed_in().user_id, draft.checked()
+    async with ctx.db.transaction() as db:
+        id_ = await stores.posts.new_id(db)
+        earlier = await _claim(ctx, db, draft, id_)
+        if earlier is not None:
+            return await _again(ctx, db, earlier)
+        post = await _insert(db, draft, id_, viewer_id)
+    ctx.resources.relay.wake()
+    ctx.loaders.clear()
+    return post
+
+
+async def _insert(db: Database, draft: Draft, id_: int, viewer_id: int) -> Post:
+    parent = None
+    if draft.in_reply_to_id is not None:
+        parent_author_id = await stores.posts.add_reply_to(db, draft.in_reply_to_id, viewer_id=viewer_id)
+        if parent_author_id is None:
+            raise NotFound("There is no such post to reply to, or it is hidden from you.")
+        parent = (draft.in_reply_to_id, parent_author_id)
+    post = await stores.posts.insert(db, id_=id_, author_id=viewer_id, content=draft.content, title=draft.title, parent=parent)
+    await stores.users.add_to_posts_count(db, viewer_id, 1)
+    await event_log.append(db, event_about(post, events.EventType.POST_CREATED))
+    return post
+
+
+async def _claim(ctx: RequestContext, db: Database, draft: Draft, id_: int) -> int | None:
+    """Return the post that an earlier request with the key made, None where this is the first."""
+    if draft.idempotency_key is None:
+        return None
+    earlier = await stores.idempotency.claim(
+        db,
+        user_id=ctx.signed_in().user_id,
+        key=draft.idempotency_key,
+        request_hash=draft.fingerprint(),
+        post_id=id_,
+        ttl_s=ctx.settings.idempotency_ttl_s,
+    )
+    if earlier is None:
+        return None
+    post_id, request_hash = earlier
+    if request_hash != draft.fingerprint():
+        raise IdempotencyMismatch
+    return post_id
+
+
+async def _again(ctx: RequestContext, db: Database, post_id: int) -> Post:
+    [post] = await stores.posts.by_ids(db, [post_id], viewer_id=ctx.viewer_id)
+    if post is None:
+        raise NotFound("The post that this idempotency key made has been deleted since.")
+    return post
+
+
+async def edit(
+    ctx: RequestContext, id_: int, *, content: str | Unchanged = UNCHANGED, title: str | Unchanged | None = UNCHANGED
+) -> Post:
+    """Change a post of the viewer's own.
+
+    Raises:
+        Unauthenticated: the request is anonymous.
+        InvalidInput: a text is not acceptable, or there is nothing to change.
+        NotFound, Forbidden: there is no such post; it is somebody else's.
+    """
+    viewer_id = ctx.signed_in().user_id
+    if content is UNCHANGED and title is UNCHANGED:
+        raise InvalidInput("Nothing to change: give content or title.", field="content")
+    if content is not UNCHANGED:
+        content = text.paragraph(content, field="content", longest=text.CONTENT_LENGTH)
+    if title is not UNCHANGED:
+        title = checked_title(title)
+    async with ctx.db.transaction() as db:
+        post = await stores.posts.update(db, id_, author_id=viewer_id, content=content, title=title)
+        if post is None:
+            raise await _why_not(db, id_, viewer_id)
+        await event_log.append(db, event_about(post, events.EventType.POST_EDITED))
+    ctx.resources.relay.wake()
+    ctx.loaders.clear()
+    return post
+
+
+async def delete(ctx: RequestContext, id_: int) -> None:
+    """Remove a post of the viewer's own, with its likes; replies to it stay.
+
+    Raises:
+        Unauthenticated: the request is anonymous.
+        NotFound, Forbidden: there is no such post; it is somebody else's.
+    """
+    viewer_id = ctx.signed_in().user_id
+    async with ctx.db.transaction() as db:
+        post = await stores.posts.delete(db, id_, author_id=viewer_id)
+        if post is None:
+            raise await _why_not(db, id_, viewer_id)
+        if post.in_reply_to_id is not None:
+            await stores.posts.remove_reply_from(db, post.in_reply_to_id)
+        await stores.users.add_to_posts_count(db, viewer_id, -1)
+        await event_log.append(db, event_about(post, events.EventType.POST_DELETED))
+    ctx.resources.relay.wake()
+    ctx.loaders.clear()
+
+
+async def hide(db: Database, id_: int, *, hidden: bool) -> None:
+    """Hide a post from everybody but its author, or show it again: a moderator's act, from the command line.
+
+    Raises:
+        NotFound: there is no such post.
+    """
+    if not await stores.posts.set_hidden(db, id_, hidden=hidden):
+        raise NotFound(f"There is no post {id_}.")
+
+
+async def _why_not(db: Database, id_: int, viewer_id: int) -> NotFound | Forbidden:
+    [post] = await stores.posts.by_ids(db, [id_], viewer_id=viewer_id)
+    return NotFound(NO_SUCH_POST) if post is None else Forbidden("Only its author can change or delete a post.")
+
+
+def event_about(post: Post, type_: events.EventType) -> events.NewEvent:
+    """Return the event that tells what happened to the post, on the topics that listeners know it by."""
+    topics = (events.PUBLIC_POSTS, events.author_topic(post.author_id), events.post_topic(post.id))
+    return events.NewEvent(type_, topics, post.id)

@@ -1,0 +1,130 @@
+"""Accounts and sessions: signing up, in and out, and knowing who asks."""
+
+import asyncio
+import hashlib
+import secrets
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from app import stores
+from app.domain import events, text
+from app.domain.errors import Conflict, InvalidInput, Throttled, Unauthenticated
+from app.domain.models import User, Viewer
+from app.infra import event_log
+from app.infra.database import Database
+from app.services.context import RequestContext
+
+SIGN_IN_WINDOW_S = 15 * 60
+SIGN_UP_WINDOW_S = 3600
+TOKEN_BYTES = 32
+LONGEST_TOKEN = 200
+WRONG_CREDENTIALS = "The username or the password is wrong."
+
+_hasher = PasswordHash((Argon2Hasher(),))
+_hashing = asyncio.Semaphore(2)  # argon2id takes 64 MiB and some tens of milliseconds of a core each time
+
+
+@cache
+def _nobody() -> str:
+    """Return a hash to verify for unknown names, so that they take as long as known ones."""
+    return _hasher.hash("the password of nobody")
+
+
+async def sign_up(ctx: RequestContext, *, username: str, password: str, name: str) -> tuple[str, User]:
+    """Make an account and a session; return the session's token and the user.
+
+    Raises:
+        InvalidInput: a value is not acceptable.
+        Conflict: the username is taken.
+        Throttled: too many sign-ups from this address.
+    """
+    username, password = text.username(username), text.password(password)
+    name = text.line(name, field="name", longest=text.NAME_LENGTH)
+    await _limit(ctx, f"sign-up:{ctx.address}", at_most=ctx.settings.sign_ups_allowed, window_s=SIGN_UP_WINDOW_S)
+    async with _hashing:
+        password_hash = await asyncio.to_thread(_hasher.hash, password)
+    try:
+        async with ctx.db.transaction() as db:
+            user = await stores.users.insert(db, username=username, name=name, password_hash=password_hash)
+            token = await _start(ctx, user.id, db=db)
+    except Conflict:
+        raise Conflict(f"The username {username} is taken: choose another.") from None
+    return token, user
+
+
+async def sign_in(ctx: RequestContext, *, username: str, password: str) -> tuple[str, User]:
+    """Make a session; return its token and the user. An unknown name and a wrong password look and last alike.
+
+    Raises:
+        Unauthenticated: there is no such account, or the password is not its.
+        Throttled: too many attempts for this account.
+    """
+    key = hashlib.sha256(username.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
+    await _limit(ctx, f"sign-in:{key}", at_most=ctx.settings.sign_in_attempts, window_s=SIGN_IN_WINDOW_S)
+    try:
+        found = await stores.users.credentials(ctx.db, text.username(username))
+        password = text.password(password)
+    except InvalidInput:
+        found = None
+    user_id, password_hash = found or (None, None)
+    async with _hashing:
+        fits = await asyncio.to_thread(_fits, password, password_hash or _nobody())
+    if user_id is None or password_hash is None or not fits:
+        raise Unauthenticated(WRONG_CREDENTIALS)
+    async with ctx.db.transaction() as db:
+        token = await _start(ctx, user_id, db=db)
+        [user] = await stores.users.by_ids(db, [user_id])
+    if user is None:
+        raise Unauthenticated(WRONG_CREDENTIALS)  # the account went away meanwhile
+    return token, user
+
+
+async def sign_out(ctx: RequestContext) -> bool:
+    """End the session of this request; its open streams end as well. Return whether it was still there.
+
+    Raises:
+        Unauthenticated: the request is anonymous.
+    """
+    session_id = ctx.signed_in().session_id
+    async with ctx.db.transaction() as db:
+        ended = await stores.sessions.delete(db, session_id)
+        if ended:
+            topic = events.session_topic(session_id)
+            await event_log.append(db, events.NewEvent(events.EventType.SESSION_REVOKED, (topic,), session_id))
+    ctx.resources.relay.wake()
+    return ended
+
+
+async def authenticate(ctx: RequestContext, token: str) -> Viewer:
+    """Return who the bearer token belongs to. One statement.
+
+    Raises:
+        Unauthenticated: nobody; the token was never given, has expired or was revoked, or is a demo's in production.
+    """
+    session = await stores.sessions.by_token(ctx.db, token) if 0 < len(token) <= LONGEST_TOKEN else None
+    if session is None or (session.is_demo and ctx.settings.is_production):
+        raise Unauthenticated("The bearer token is not valid any more: sign in again.")
+    return Viewer(session.user_id, session.id, session.expires_at)
+
+
+def _fits(password: str, password_hash: str) -> bool:
+    try:
+        return _hasher.verify(password, password_hash)
+    except UnicodeEncodeError:
+        return False
+
+
+async def _start(ctx: RequestContext, user_id: int, *, db: Database) -> str:
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    expires_at = datetime.now(UTC) + timedelta(seconds=ctx.settings.session_ttl_s)
+    await stores.sessions.insert(db, user_id=user_id, token=token, expires_at=expires_at)
+    return token
+
+
+async def _limit(ctx: RequestContext, key: str, *, at_most: int, window_s: int) -> None:
+    count, left_s = await ctx.resources.attempts.add(key, window_s=window_s)
+    if count > at_most:
+        raise Throttled(f"Too many attempts: try again in {left_s} seconds.", retry_after_s=left_s)

@@ -1,0 +1,42 @@
+"""People: looking them up, and listing whom they know."""
+
+from collections.abc import Sequence
+
+from app.domain import text
+from app.domain.errors import InvalidInput
+from app.domain.models import Post, User
+from app.services import relations
+from app.services.context import RequestContext
+
+
+async def find(ctx: RequestContext, *, id_: int | None = None, username: str | None = None) -> User | None:
+    """Return the user with this id or this name.
+
+    Raises:
+        InvalidInput: not exactly one of the two is given.
+    """
+    if (id_ is None) == (username is None):
+        raise InvalidInput("Give either id or username, and not both.", field="id")
+    if id_ is not None:
+        return await ctx.loaders.one(relations.USER, id_)
+    try:
+        name = text.username(username or "")
+    except InvalidInput:
+        return None  # nobody can have such a name
+    return await ctx.loaders.one(relations.USER_BY_NAME, name)
+
+
+async def viewer(ctx: RequestContext) -> User | None:
+    """Return the signed-in user, None when anonymous."""
+    return await ctx.loaders.one(relations.USER, ctx.viewer_id) if ctx.viewer_id is not None else None
+
+
+async def nodes(ctx: RequestContext, ids: Sequence[int]) -> list[User | Post | None]:
+    """Return the users and posts with these ids; None where there is none that the viewer may see. One statement.
+
+    Raises:
+        InvalidInput: there are more ids than one call may ask for.
+    """
+    if len(ids) > ctx.settings.max_node_ids:
+        raise InvalidInput(f"At most {ctx.settings.max_node_ids} ids in one call; these are {len(ids)}.", field="ids")
+    return await ctx.loaders.ones(relations.NODE, ids)

@@ -1,0 +1,159 @@
+"""Every address, limit and timeout of the server, read from the environment and from `.env`; the unit is in the name."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.domain.errors import ConfigurationError
+
+PREFIX = "FEEDGRAPH_"
+ENV_FILE = Path(".env")
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """One immutable value for the whole process. Names in the environment are FEEDGRAPH_<NAME>, but for the two URLs."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    # Where things are.
+    database_url: SecretStr | None = Field(
+        None, validation_alias="DATABASE_URL", description="PostgreSQL 15 or newer; unset: an embedded PostgreSQL 18"
+    )
+    redis_url: SecretStr | None = Field(
+        None, validation_alias="REDIS_URL", description="Redis 7 or Valkey 8 and newer; unset: an embedded Valkey 9"
+    )
+    env: Literal["development", "production"] = Field("development", description="production hides errors' details and GraphiQL")
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 for every interface")
+    port: Port = Field(8000, description="port of GraphQL, REST and GraphiQL")
+    grpc_port: Port = Field(50051, description="port kept for the gRPC face, which is not served yet")
+    data_dir: Path | None = Field(None, description="home of the embedded servers; unset: .feedgraph/<port>")
+    redis_prefix: str = Field("feedgraph:", min_length=1, description="first part of every Redis key and channel")
+
+    # What is shown.
+    graphiql: bool | None = Field(None, description="serve GraphiQL at /graphql; unset: only in development")
+    introspection: bool | None = Field(None, description="answer introspection and give suggestions; unset: only in development")
+    allowed_origins: Annotated[list[str], NoDecode] = Field(
+        [], description="other origins whose pages may open sockets, separated by commas"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line that is written")
+    log_format: Literal["console", "json"] | None = Field(None, description="unset: console in development, json in production")
+
+    # Limits on what a caller may send.
+    max_body_bytes: Positive = Field(256 * 1024, description="request body")
+    max_url_bytes: Positive = Field(8 * 1024, description="request line")
+    max_header_bytes: Positive = Field(16 * 1024, description="one request header field")
+    head_timeout_s: Seconds = Field(10, description="time to send a request's head on a new connection")
+    body_timeout_s: Seconds = Field(15, description="time to send a request's body")
+    keepalive_timeout_s: Seconds = Field(75, description="idle time of a kept connection")
+    max_tokens: Positive = Field(2_000, description="lexical tokens in a GraphQL document")
+    max_depth: Positive = Field(12, description="fields inside fields in a GraphQL operation; introspection is exempt")
+    max_page_size: Positive = Field(100, description="largest first and last")
+    max_node_ids: Positive = Field(100, description="ids in one nodes(ids:)")
+    max_documents: Positive = Field(1_000, description="parsed and validated documents kept in memory")
+
+    # Time and room for the work itself.
+    query_timeout_s: Seconds = Field(5, description="deadline of a query or a REST read")
+    mutation_timeout_s: Seconds = Field(10, description="deadline of a mutation or a REST write")
+    statement_timeout_s: Seconds = Field(10, description="PostgreSQL's own limit on one statement, a second net")
+    db_pool_size: Positive = Field(10, description="PostgreSQL connections of one process, one more for the relay")
+    db_acquire_timeout_s: Seconds = Field(3, description="wait for a free connection before 503")
+    redis_timeout_s: Seconds = Field(1, description="connecting to Redis and waiting for its answer")
+    shutdown_timeout_s: Seconds = Field(3, description="time for running requests to end on SIGTERM")
+
+    # Accounts.
+    session_ttl_s: Positive = Field(90 * 24 * 3600, description="life of a bearer token")
+    idempotency_ttl_s: Positive = Field(24 * 3600, description="how long an idempotency key is remembered")
+    sign_in_attempts: Positive = Field(10, description="sign-in attempts for one account in 15 minutes")
+    sign_ups_per_hour: Positive | None = Field(None, description="sign-ups from one address; unset: 20, in development 1,000")
+
+    # Live delivery.
+    ws_init_timeout_s: Seconds = Field(5, description="time for connection_init on a WebSocket")
+    ws_heartbeat_s: Seconds = Field(25, description="pings to idle WebSockets; a peer that does not answer is closed")
+    ws_max_message_bytes: Positive = Field(64 * 1024, description="one WebSocket message from a client")
+    ws_max_operations: Positive = Field(200, description="operations running on one WebSocket")
+    log_retention_s: Positive = Field(24 * 3600, description="age at which events leave the log")
+    log_retention_events: Positive = Field(1_000_000, description="events kept in the log")
+    relay_sweep_s: Seconds = Field(0.25, description="how often the relay looks for events whose wake-up was lost")
+
+    @model_validator(mode="before")
+    @classmethod
+    def split_origins(cls, values: dict[str, object]) -> dict[str, object]:
+        """Read the allowed origins from one line."""
+        origins = values.get("allowed_origins")
+        if isinstance(origins, str):
+            values["allowed_origins"] = [part.strip().rstrip("/") for part in origins.split(",") if part.strip()]
+        return values
+
+    @classmethod
+    def load(cls) -> Self:
+        """Return the settings in force.
+
+        Raises:
+            ConfigurationError: a variable is unknown or its value is not acceptable; the message names it.
+        """
+        reject_unknown_names({**dotenv_values(ENV_FILE), **os.environ})
+        try:
+            return cls()
+        except ValidationError as invalid:
+            raise ConfigurationError(explain(invalid)) from None
+
+    @property
+    def is_production(self) -> bool:
+        """True where errors are terse, GraphiQL is off and demo tokens are refused."""
+        return self.env == "production"
+
+    @property
+    def serves_graphiql(self) -> bool:
+        """True where /graphql answers a browser with GraphiQL."""
+        return self.graphiql if self.graphiql is not None else not self.is_production
+
+    @property
+    def allows_introspection(self) -> bool:
+        """True where introspection is answered and unknown names get suggestions."""
+        return self.introspection if self.introspection is not None else not self.is_production
+
+    @property
+    def home(self) -> Path:
+        """The absolute directory of the embedded servers; each port has its own, so that two servers run side by side."""
+        return (self.data_dir or Path(".feedgraph") / str(self.port)).expanduser().absolute()
+
+    @property
+    def sign_ups_allowed(self) -> int:
+        """Sign-ups from one address in an hour."""
+        return self.sign_ups_per_hour or (20 if self.is_production else 1_000)
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable that sets the field `name`."""
+    alias = Settings.model_fields[name].validation_alias
+    return alias if isinstance(alias, str) else PREFIX + name.upper()
+
+
+def reject_unknown_names(environment: dict[str, str | None]) -> None:
+    """Refuse a FEEDGRAPH_ variable that means nothing: a mistyped limit must not be silently ignored."""
+    known = {variable_of(name) for name in Settings.model_fields}
+    for name in environment:
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.0)
+            raise ConfigurationError(
+                f"{name} is not a setting of feedgraph; the nearest is {near[0]}. `feedgraph settings` lists them all."
+            )
+
+
+def explain(invalid: ValidationError) -> str:
+    """Return one sentence for the first problem, with the variable's name and without a secret's value."""
+    problem = invalid.errors()[0]
+    field = str(problem["loc"][0]) if problem["loc"] else ""
+    variable = variable_of(field) if field in Settings.model_fields else field
+    return f"{variable} is not acceptable: {problem['msg']}."

@@ -1,0 +1,76 @@
+"""The follows table: who follows whom."""
+
+from collections.abc import Sequence
+
+from app.domain.models import User
+from app.domain.paging import Key, Page, Slice
+from app.domain.times import millis
+from app.infra.database import Database, Record
+from app.stores.keyset import keyset, slices
+from app.stores.users import COLUMNS
+
+
+def key_of(row: Record) -> Key:
+    """Return a person's place in lists: newest follow first, then the higher id."""
+    return (millis(row["since"]), row["id"])
+
+
+def after_number(row: Record) -> User:
+    """Return the user of a row that begins with the number of its key and the time of the follow."""
+    return User(*row[2:])
+
+
+async def followers(db: Database, user_ids: Sequence[int], page: Page) -> list[Slice[User]]:
+    """Return a page of each user's followers, newest first. One statement."""
+    return await _pages(db, "followee_id", "follower_id", user_ids, page)
+
+
+async def following(db: Database, user_ids: Sequence[int], page: Page) -> list[Slice[User]]:
+    """Return a page of the people each user follows, newest first. One statement."""
+    return await _pages(db, "follower_id", "followee_id", user_ids, page)
+
+
+async def _pages(db: Database, key: str, other: str, user_ids: Sequence[int], page: Page) -> list[Slice[User]]:
+    part = keyset(page, ["f.created_at", f"f.{other}"], first_arg=3)
+    rows = await db.fetch(
+        f"""
+        select k.number, u.* from unnest($1::bigint[]) with ordinality k (id, number) cross join lateral (
+            select f.created_at as since, {COLUMNS} from follows f join users u on u.id = f.{other}
+            where f.{key} = k.id {part.where} order by {part.order_by} limit $2
+        ) u
+        """,
+        user_ids,
+        part.limit,
+        *part.args,
+    )
+    return slices(page, user_ids, rows, after_number, key_of)
+
+
+async def exist(db: Database, pairs: Sequence[tuple[int, int]]) -> list[bool]:
+    """Say for each pair whether the first user follows the second. One statement."""
+    rows = await db.fetch(
+        """
+        select follower_id, followee_id from follows
+        join unnest($1::bigint[], $2::bigint[]) wanted (a, b) on follower_id = a and followee_id = b
+        """,
+        [pair[0] for pair in pairs],
+        [pair[1] for pair in pairs],
+    )
+    found = {(row[0], row[1]) for row in rows}
+    return [pair in found for pair in pairs]
+
+
+async def add(db: Database, follower_id: int, followee_id: int) -> bool:
+    """Follow; return whether that is new. One statement.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    sql = "insert into follows (follower_id, followee_id) values ($1, $2) on conflict do nothing returning true"
+    return bool(await db.fetchval(sql, follower_id, followee_id))
+
+
+async def remove(db: Database, follower_id: int, followee_id: int) -> bool:
+    """Unfollow; return whether there was something to end. One statement."""
+    sql = "delete from follows where follower_id = $1 and followee_id = $2 returning true"
+    return bool(await db.fetchval(sql, follower_id, followee_id))

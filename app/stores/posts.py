@@ -1,0 +1,148 @@
+"""The posts table: top-level posts and replies."""
+
+from collections.abc import Sequence
+
+from app.domain.models import UNCHANGED, Post, Unchanged
+from app.domain.paging import Key, Page, Slice
+from app.infra.database import Database, Record
+from app.stores.keyset import keyset, sliced, slices
+
+COLUMNS = (
+    "p.id, p.author_id, p.in_reply_to_id, p.in_reply_to_author_id, p.title, p.content, p.created_at, p.edited_at, p.hidden_at, "
+    "p.likes_count, p.replies_count, p.reposts_count"
+)
+
+
+def visible(viewer: str) -> str:
+    """Return the SQL twin of `domain.visibility.can_see`; `viewer` is the viewer's id as SQL, such as $2 (null: anonymous)."""
+    return f"(p.hidden_at is null or p.author_id = {viewer})"
+
+
+def key_of(row: Record) -> Key:
+    """Return a post's place in lists: newest first by id, for ids rise with time."""
+    return (row["id"],)
+
+
+def after_number(row: Record) -> Post:
+    """Return the post of a row that begins with the number of its key."""
+    return Post(*row[1:])
+
+
+async def by_ids(db: Database, ids: Sequence[int], *, viewer_id: int | None) -> list[Post | None]:
+    """Return the posts with these ids that the viewer may see. One statement."""
+    rows = await db.fetch(f"select {COLUMNS} from posts p where p.id = any($1) and {visible('$2')}", ids, viewer_id)
+    found = {row[0]: Post(*row) for row in rows}
+    return [found.get(id_) for id_ in ids]
+
+
+async def by_authors(db: Database, author_ids: Sequence[int], page: Page, *, viewer_id: int | None) -> list[Slice[Post]]:
+    """Return a page of each author's top-level posts, newest first. One statement."""
+    return await _pages(db, "p.author_id = k.id and p.in_reply_to_id is null", author_ids, page, viewer_id)
+
+
+async def replies(db: Database, post_ids: Sequence[int], page: Page, *, viewer_id: int | None) -> list[Slice[Post]]:
+    """Return a page of each post's direct replies, newest first. One statement."""
+    return await _pages(db, "p.in_reply_to_id = k.id", post_ids, page, viewer_id)
+
+
+async def _pages(db: Database, which: str, keys: Sequence[int], page: Page, viewer_id: int | None) -> list[Slice[Post]]:
+    part = keyset(page, ["p.id"], first_arg=4)
+    rows = await db.fetch(
+        f"""
+        select k.number, p.* from unnest($1::bigint[]) with ordinality k (id, number) cross join lateral (
+            select {COLUMNS} from posts p where {which} and {visible("$2")} {part.where} order by {part.order_by} limit $3
+        ) p
+        """,
+        keys,
+        viewer_id,
+        part.limit,
+        *part.args,
+    )
+    return slices(page, keys, rows, after_number, key_of)
+
+
+async def latest(db: Database, page: Page, *, viewer_id: int | None) -> Slice[Post]:
+    """Return a page of everybody's posts, replies included, newest first. One statement."""
+    part = keyset(page, ["p.id"], first_arg=3)
+    rows = await db.fetch(
+        f"select {COLUMNS} from posts p where {visible('$1')} {part.where} order by {part.order_by} limit $2",
+        viewer_id,
+        part.limit,
+        *part.args,
+    )
+    return sliced(page, rows, lambda row: Post(*row), key_of)
+
+
+async def new_id(db: Database) -> int:
+    """Return an id for a post to be. One statement."""
+    return int(await db.fetchval("select next_id()"))
+
+
+async def insert(
+    db: Database, *, id_: int, author_id: int, content: str, title: str | None, parent: tuple[int, int] | None
+) -> Post:
+    """Make a post with the id; `parent` is id and author of the post that it answers. One statement."""
+    row = await db.fetchrow(
+        f"""
+        insert into posts as p (id, author_id, content, title, in_reply_to_id, in_reply_to_author_id)
+        values ($1, $2, $3, $4, $5, $6) returning {COLUMNS}
+        """,
+        id_,
+        author_id,
+        content,
+        title,
+        *(parent or (None, None)),
+    )
+    return Post(*row)  # type: ignore[misc]  # an insert that returns gives its row
+
+
+async def add_reply_to(db: Database, post_id: int, *, viewer_id: int) -> int | None:
+    """Count one more reply to a post that the viewer may see; return its author, or None without a post. One statement."""
+    author_id: int | None = await db.fetchval(
+        f"update posts p set replies_count = replies_count + 1 where p.id = $1 and {visible('$2')} returning p.author_id",
+        post_id,
+        viewer_id,
+    )
+    return author_id
+
+
+async def remove_reply_from(db: Database, post_id: int) -> None:
+    """Count one reply less; the post may be gone. One statement."""
+    await db.execute("update posts set replies_count = replies_count - 1 where id = $1", post_id)
+
+
+async def add_to_likes_count(db: Database, post_id: int, change: int) -> None:
+    """Keep the counter equal to the post's likes. One statement."""
+    await db.execute("update posts set likes_count = likes_count + $2 where id = $1", post_id, change)
+
+
+async def update(
+    db: Database, id_: int, *, author_id: int, content: str | Unchanged, title: str | Unchanged | None
+) -> Post | None:
+    """Change a post of this author; return it, None where there is no such post. One statement."""
+    row = await db.fetchrow(
+        f"""
+        update posts p set
+            content = case when $3 then $4 else content end, title = case when $5 then $6 else title end, edited_at = now_ms()
+        where p.id = $1 and p.author_id = $2 returning {COLUMNS}
+        """,
+        id_,
+        author_id,
+        content is not UNCHANGED,
+        content if content is not UNCHANGED else None,
+        title is not UNCHANGED,
+        title if title is not UNCHANGED else None,
+    )
+    return Post(*row) if row else None
+
+
+async def delete(db: Database, id_: int, *, author_id: int) -> Post | None:
+    """Remove a post of this author, with its likes; return what it was. One statement."""
+    row = await db.fetchrow(f"delete from posts p where p.id = $1 and p.author_id = $2 returning {COLUMNS}", id_, author_id)
+    return Post(*row) if row else None
+
+
+async def set_hidden(db: Database, id_: int, *, hidden: bool) -> bool:
+    """Hide a post from everybody but its author, or show it again; return whether it exists. One statement."""
+    sql = "update posts set hidden_at = case when $2 then coalesce(hidden_at, now_ms()) end where id = $1 returning id"
+    return await db.fetchval(sql, id_, hidden) is not None

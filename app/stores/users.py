@@ -1,0 +1,67 @@
+"""The users table."""
+
+from collections.abc import Sequence
+
+from app.domain.models import User
+from app.infra.database import Database
+
+COLUMNS = "u.id, u.username, u.name, u.bio, u.avatar_url, u.created_at, u.followers_count, u.following_count, u.posts_count"
+
+
+async def by_ids(db: Database, ids: Sequence[int]) -> list[User | None]:
+    """Return the users with these ids. One statement."""
+    rows = await db.fetch(f"select {COLUMNS} from users u where u.id = any($1)", ids)
+    found = {row[0]: User(*row) for row in rows}
+    return [found.get(id_) for id_ in ids]
+
+
+async def by_usernames(db: Database, usernames: Sequence[str]) -> list[User | None]:
+    """Return the users with these names (in lower case). One statement."""
+    rows = await db.fetch(f"select {COLUMNS} from users u where u.username = any($1)", usernames)
+    found = {row["username"]: User(*row) for row in rows}
+    return [found.get(username) for username in usernames]
+
+
+async def insert(db: Database, *, username: str, name: str, password_hash: str) -> User:
+    """Make a user. One statement.
+
+    Raises:
+        Conflict: the username is taken.
+    """
+    row = await db.fetchrow(
+        f"insert into users as u (username, name, password_hash) values ($1, $2, $3) returning {COLUMNS}",
+        username,
+        name,
+        password_hash,
+    )
+    return User(*row)  # type: ignore[misc]  # an insert that returns gives its row
+
+
+async def credentials(db: Database, username: str) -> tuple[int, str | None] | None:
+    """Return id and password hash of the user with this name (in lower case). One statement."""
+    row = await db.fetchrow("select id, password_hash from users where username = $1", username)
+    return (row[0], row[1]) if row else None
+
+
+async def add_to_posts_count(db: Database, user_id: int, change: int) -> None:
+    """Keep the counter equal to the user's posts. One statement."""
+    await db.execute("update users set posts_count = posts_count + $2 where id = $1", user_id, change)
+
+
+async def add_to_follow_counts(db: Database, *, follower_id: int, followee_id: int, change: int) -> None:
+    """Keep the counters of both sides equal to the follows. One statement.
+
+    The rows are locked in the order of their ids, so that two people who follow each other at once do not wait in a ring.
+    """
+    await db.execute(
+        """
+        with locked as (select id from users where id in ($1, $2) order by id for no key update)
+        update users u set
+            following_count = following_count + case when u.id = $1 then $3 else 0 end,
+            followers_count = followers_count + case when u.id = $2 then $3 else 0 end
+        from locked where u.id = locked.id
+        """,
+        follower_id,
+        followee_id,
+        change,
+    )

@@ -1,0 +1,120 @@
+"""How every error looks on every wire: one row a code."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import structlog
+
+from app.domain.errors import FeedgraphError, InvalidInput, Throttled
+
+log = structlog.get_logger(__name__)
+
+INTERNAL = "INTERNAL_SERVER_ERROR"
+INTERNAL_MESSAGE = "Something went wrong on our side. Tell us the errorId if it happens again."
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a code means: the HTTP status where there is no data, and how loud the log is."""
+
+    status: int
+    level: Literal["debug", "warning", "error"] = "debug"
+
+
+ROWS: Final[dict[str, Row]] = {
+    # The request itself.
+    "BAD_REQUEST": Row(400),
+    "BODY_TOO_LARGE": Row(413),
+    "REQUEST_TIMEOUT": Row(408),
+    "METHOD_NOT_ALLOWED": Row(405),
+    "NOT_ACCEPTABLE": Row(406),
+    "UNSUPPORTED_MEDIA_TYPE": Row(415),
+    # The GraphQL document and its variables.
+    "GRAPHQL_PARSE_FAILED": Row(400),
+    "GRAPHQL_VALIDATION_FAILED": Row(400),
+    "OPERATION_RESOLUTION_FAILURE": Row(400),
+    "TOKEN_LIMIT": Row(400),
+    "DEPTH_LIMIT": Row(400),
+    "INTROSPECTION_DISABLED": Row(400),
+    "TOO_MANY_OPERATIONS": Row(429),
+    # The domain.
+    "BAD_USER_INPUT": Row(422),
+    "PAGE_SIZE": Row(422),
+    "CURSOR_INVALID": Row(400),
+    "IDEMPOTENCY_MISMATCH": Row(422),
+    "REPLAY_GAP": Row(410),
+    "UNAUTHENTICATED": Row(401),
+    "FORBIDDEN": Row(403),
+    "NOT_FOUND": Row(404),
+    "CONFLICT": Row(409),
+    "THROTTLED": Row(429),
+    # The server.
+    "DEADLINE_EXCEEDED": Row(504, "warning"),
+    "OVERLOADED": Row(503, "warning"),
+    "UNAVAILABLE": Row(503, "warning"),
+    INTERNAL: Row(500, "error"),
+}
+
+RETRY_AFTER_S = {"OVERLOADED": 1, "UNAVAILABLE": 2}
+
+
+class CloseCode:
+    """Why the server closes a WebSocket."""
+
+    GOING_AWAY = 1001
+    MESSAGE_TOO_BIG = 1009
+    UNEXPECTED = 1011
+    MALFORMED = 4400
+    NOT_ACKNOWLEDGED = 4401
+    REFUSED = 4403
+    SUBPROTOCOL = 4406
+    INIT_TIMEOUT = 4408
+    ID_IN_USE = 4409
+    SECOND_INIT = 4429
+
+
+class RequestError(Exception):
+    """A request that a face refuses by itself, before any service is asked."""
+
+    def __init__(self, code: str, message: str, *, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.headers = headers or {}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error ready for any wire."""
+
+    code: str
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)  # keys in camelCase: field, retryAfter, errorId
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status where nothing but the problem is answered."""
+        return ROWS[self.code].status
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Return the problem that a caller sees. What was not meant is masked: its id is in the log, with all details."""
+    if isinstance(error, RequestError):
+        return Problem(error.code, error.message, headers=error.headers)
+    if not isinstance(error, FeedgraphError) or error.code not in ROWS:
+        error_id = secrets.token_hex(8)
+        log.error("unexpected_error", error_id=error_id, exc_info=error)
+        return Problem(INTERNAL, INTERNAL_MESSAGE, {"errorId": error_id})
+    details: dict[str, Any] = {}
+    headers = {}
+    if isinstance(error, InvalidInput) and error.field:
+        details["field"] = error.field
+    retry_after_s = error.retry_after_s if isinstance(error, Throttled) else RETRY_AFTER_S.get(error.code)
+    if retry_after_s is not None:
+        details["retryAfter"] = retry_after_s
+        headers["Retry-After"] = str(retry_after_s)
+    if ROWS[error.code].level != "debug":
+        log.log(30, "request_failed", code=error.code, cause=repr(error.__cause__))
+    return Problem(error.code, error.message, details, headers)

@@ -1,0 +1,145 @@
+"""One HTTP exchange: who asks, what is in the body, and what it cost; shared by the faces that speak HTTP."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+import orjson
+from aiohttp import ClientPayloadError, hdrs, web
+
+from app import services
+from app.infra.database import Counts
+from app.services.context import RequestContext, Resources
+from app.transports.errors import Problem, RequestError
+
+Result = TypeVar("Result")
+
+RESOURCES: Final = web.AppKey("resources", Resources)
+UNFINISHED: Final = web.AppKey("unfinished", set[asyncio.Task[Any]])  # writes that go on although their caller has left
+CONTEXT: Final = web.RequestKey("context", RequestContext)
+
+CHALLENGE: Final[dict[str, str]] = {hdrs.WWW_AUTHENTICATE: "Bearer"}
+COUNTS_HEADER = "Feedgraph-Counts"
+JSON_TYPE = "application/json"
+ENCODINGS = {"", "identity", "gzip", "deflate"}  # what aiohttp unpacks by itself
+
+
+def context_of(request: web.Request) -> RequestContext:
+    """Return the request's context, still anonymous."""
+    if CONTEXT not in request:
+        request[CONTEXT] = RequestContext(request.app[RESOURCES], address=request.remote or "")
+    return request[CONTEXT]
+
+
+async def authenticated(request: web.Request) -> RequestContext:
+    """Return the request's context with its viewer. One statement where there is a token.
+
+    Raises:
+        Unauthenticated: the bearer token is nobody's.
+        RequestError: the Authorization header has another form.
+    """
+    ctx = context_of(request)
+    header = request.headers.get(hdrs.AUTHORIZATION)
+    if header is not None and ctx.viewer is None:
+        ctx.viewer = await services.sessions.authenticate(ctx, bearer_token(header))
+    return ctx
+
+
+def bearer_token(header: str) -> str:
+    """Return the token of an Authorization header's value.
+
+    Raises:
+        RequestError: the value is not `Bearer <token>`.
+    """
+    scheme, _, token = header.strip().partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise RequestError("UNAUTHENTICATED", "The Authorization header must be `Bearer <token>`.", headers=CHALLENGE)
+    return token.strip()
+
+
+async def json_body(request: web.Request) -> Any:
+    """Return the decoded body of a request that must be JSON in UTF-8.
+
+    Raises:
+        RequestError: its type, encoding, size or text is not acceptable, or it did not arrive in time.
+    """
+    require_json(request)
+    settings = request.app[RESOURCES].settings
+    try:
+        async with asyncio.timeout(settings.body_timeout_s):
+            body = await request.read()
+    except TimeoutError:
+        message = f"The body did not arrive within {settings.body_timeout_s:g} seconds."
+        raise RequestError("REQUEST_TIMEOUT", message, headers={hdrs.CONNECTION: "close"}) from None
+    except web.HTTPRequestEntityTooLarge:
+        message = f"The body is larger than {settings.max_body_bytes:,} bytes."
+        raise RequestError("BODY_TOO_LARGE", message, headers={hdrs.CONNECTION: "close"}) from None
+    except (ClientPayloadError, ValueError, web.HTTPBadRequest):
+        raise RequestError("BAD_REQUEST", "The body does not have the encoding that its headers name.") from None
+    return decoded(body)
+
+
+def decoded(body: bytes | str) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        RequestError: it is not JSON in UTF-8.
+    """
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        raise RequestError("BAD_REQUEST", "The body is not JSON in UTF-8.") from None
+
+
+def require_json(request: web.Request) -> None:
+    """Refuse a body that is not declared as JSON: pages of other origins can send the simple types without asking first.
+
+    Raises:
+        RequestError: the content type or the content encoding is another one.
+    """
+    media_type, _, parameters = request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")
+    charset = parameters.lower().replace(" ", "").replace('"', "")
+    if media_type.strip().lower() != JSON_TYPE or charset not in {"", "charset=utf-8", "charset=utf8"}:
+        raise RequestError("UNSUPPORTED_MEDIA_TYPE", f"Send the header Content-Type: {JSON_TYPE} (in UTF-8).")
+    if request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() not in ENCODINGS:
+        raise RequestError("UNSUPPORTED_MEDIA_TYPE", "Send the body without Content-Encoding, or with gzip or deflate.")
+
+
+async def to_the_end(request: web.Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a write to its end even if the caller leaves: a caller who comes back must not find half of what was asked."""
+    task = asyncio.ensure_future(work)
+    unfinished = request.app[UNFINISHED]
+    unfinished.add(task)
+    task.add_done_callback(unfinished.discard)
+    return await asyncio.shield(task)
+
+
+def wants_counts(request: web.Request) -> bool:
+    """Say whether the caller asks what the request cost."""
+    return request.headers.get(COUNTS_HEADER, "") not in {"", "0"}
+
+
+def counts_shown(counts: Counts) -> dict[str, int]:
+    """Return what a request cost, for a GraphQL response's extensions."""
+    return {"statements": counts.statements, "rows": counts.rows, "batches": counts.batches}
+
+
+def counts_header(counts: Counts, body: bytes) -> str:
+    """Return what a request cost, for the response's header; `bytes` is the size of the body."""
+    return ", ".join(f"{name}={value}" for name, value in {**counts_shown(counts), "bytes": len(body)}.items())
+
+
+def json_response(
+    request: web.Request, value: Any, *, status: int = 200, media_type: str = JSON_TYPE, headers: dict[str, str] | None = None
+) -> web.Response:
+    """Return a JSON response; with the counts where the caller asked for them."""
+    body = orjson.dumps(value)
+    sent = {hdrs.CONTENT_TYPE: f"{media_type}; charset=utf-8", hdrs.CACHE_CONTROL: "no-store", **(headers or {})}
+    if wants_counts(request):
+        sent[COUNTS_HEADER] = counts_header(context_of(request).counts, body)
+    return web.Response(body=body, status=status, headers=sent)
+
+
+def challenge(problem: Problem) -> dict[str, str]:
+    """Return the headers that a problem's response needs."""
+    return problem.headers | (CHALLENGE if problem.status == 401 else {})

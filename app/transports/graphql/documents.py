@@ -1,0 +1,109 @@
+"""Documents: parsed, limited and validated once, then known by their text."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    OperationType,
+    Source,
+    parse,
+    specified_rules,
+    validate,
+)
+
+from app.settings import Settings
+from app.transports.graphql.limits import depth_of
+
+LONGEST_KEPT = 16 * 1024  # characters; longer documents are rare, and a thousand of them would fill the memory
+MAX_ERRORS = 20  # in one answer
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a document is not executed: errors with one code."""
+
+    code: str
+    errors: list[GraphQLError]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A valid document and its operations by name; an anonymous one has the name None."""
+
+    ast: DocumentNode
+    operations: dict[str | None, OperationDefinitionNode]
+
+    def operation(self, name: str | None) -> OperationDefinitionNode | Refusal:
+        """Return the operation that a request means: the named one, or the only one."""
+        if name is not None:
+            found = self.operations.get(name)
+            problem = f"There is no operation named {name[:80]!r} in the document."
+        else:
+            found = next(iter(self.operations.values())) if len(self.operations) == 1 else None
+            problem = "The document has several operations: say which one with operationName."
+        if not self.operations:
+            problem = "The document has no operation to execute."
+        return found or Refusal("OPERATION_RESOLUTION_FAILURE", [GraphQLError(problem)])
+
+
+class Documents:
+    """The documents of this process, the most recently used ones kept."""
+
+    def __init__(self, schema: GraphQLSchema, settings: Settings) -> None:
+        self.schema = schema
+        self._settings = settings
+        self.hides_suggestions = not settings.allows_introspection
+        self._rules = (*specified_rules, NoSchemaIntrospectionCustomRule) if self.hides_suggestions else specified_rules
+        self._kept: OrderedDict[str, Document | Refusal] = OrderedDict()
+
+    def get(self, text: str) -> Document | Refusal:
+        """Return the document of this text, or why it is refused. About a millisecond the first time."""
+        known = self._kept.get(text)
+        if known is not None:
+            self._kept.move_to_end(text)
+            return known
+        document = self._read(text)
+        if len(text) <= LONGEST_KEPT:
+            self._kept[text] = document
+            if len(self._kept) > self._settings.max_documents:
+                self._kept.popitem(last=False)
+        return document
+
+    def _read(self, text: str) -> Document | Refusal:
+        limits = self._settings
+        try:
+            ast = parse(Source(text), max_lexical_tokens=limits.max_tokens, max_comments=limits.max_tokens)
+            depth = depth_of(ast)
+        except GraphQLSyntaxError as error:
+            too_many = "Document contains more than" in error.message
+            return Refusal("TOKEN_LIMIT" if too_many else "GRAPHQL_PARSE_FAILED", [error])
+        except RecursionError:
+            depth = limits.max_depth + 1
+        if depth > limits.max_depth:
+            problem = f"The document nests deeper than {limits.max_depth} fields: split it into several."
+            return Refusal("DEPTH_LIMIT", [GraphQLError(problem)])
+        return self._validated(ast)
+
+    def _validated(self, ast: DocumentNode) -> Document | Refusal:
+        errors = validate(self.schema, ast, self._rules, max_errors=MAX_ERRORS, hide_suggestions=self.hides_suggestions)
+        if errors:
+            introspection = self.hides_suggestions and any("introspection has been disabled" in error.message for error in errors)
+            return Refusal("INTROSPECTION_DISABLED" if introspection else "GRAPHQL_VALIDATION_FAILED", errors)
+        operations = [node for node in ast.definitions if isinstance(node, OperationDefinitionNode)]
+        return Document(ast, {node.name.value if node.name else None: node for node in operations})
+
+
+def is_mutation(operation: OperationDefinitionNode) -> bool:
+    """Say whether the operation changes something."""
+    return operation.operation == OperationType.MUTATION
+
+
+def is_subscription(operation: OperationDefinitionNode) -> bool:
+    """Say whether the operation listens."""
+    return operation.operation == OperationType.SUBSCRIPTION

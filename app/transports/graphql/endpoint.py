@@ -1,0 +1,108 @@
+"""GraphQL over HTTP: POST and GET at /graphql (the specification's draft of August 2026, with the audit suite's status codes)."""
+
+from typing import Any, Final
+
+from aiohttp import hdrs, web
+
+from app.transports.errors import RequestError
+from app.transports.exchange import (
+    authenticated,
+    challenge,
+    context_of,
+    counts_shown,
+    decoded,
+    json_body,
+    json_response,
+    require_json,
+    to_the_end,
+    wants_counts,
+)
+from app.transports.graphql.documents import Documents
+from app.transports.graphql.negotiation import LEGACY_TYPE, RESPONSE_TYPE, best_type
+from app.transports.graphql.parameters import Parameters, parameters_of
+from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, prepare
+
+DOCUMENTS: Final = web.AppKey("documents", Documents)
+METHODS = "GET, HEAD, POST, OPTIONS"
+VARY = "Accept, Authorization, Accept-Encoding"
+
+
+async def handle(request: web.Request) -> web.Response:
+    """Answer one GraphQL request."""
+    media_type = best_type(request.headers.get(hdrs.ACCEPT), (LEGACY_TYPE, RESPONSE_TYPE))
+    try:
+        if media_type is None:
+            raise RequestError("NOT_ACCEPTABLE", f"Accept {RESPONSE_TYPE} or {LEGACY_TYPE}.")
+        answer = await answer_to(request)
+    except Exception as error:  # every failure leaves as a GraphQL response, masked where it was not meant
+        answer = failed(error)
+    return respond(request, answer, media_type or LEGACY_TYPE)
+
+
+async def answer_to(request: web.Request) -> Answer:
+    """Return the answer to a request whose parameters may still be anything."""
+    parameters = await read_parameters(request)
+    ctx = await authenticated(request)
+    documents = request.app[DOCUMENTS]
+    prepared = prepare(documents, parameters)
+    if isinstance(prepared, Answer):
+        return prepared
+    refuse_wrong_way(request, prepared)
+    work = execute(ctx, documents, prepared)
+    return await (to_the_end(request, work) if prepared.is_mutation else work)
+
+
+async def read_parameters(request: web.Request) -> Parameters:
+    """Return the parameters from the body of a POST or the address of a GET.
+
+    Raises:
+        RequestError: they are not well formed.
+    """
+    if request.method == hdrs.METH_POST:
+        return parameters_of(await json_body(request))
+    if hdrs.CONTENT_TYPE in request.headers:
+        require_json(request)  # a simple content type on a GET is a forged form (GHSA-9q82-xgwf-vj6h)
+    values: dict[str, Any] = dict(request.query)
+    for name in ("variables", "extensions"):
+        if values.get(name):
+            values[name] = decoded(values[name])
+        else:
+            values.pop(name, None)
+    return parameters_of(values)
+
+
+def refuse_wrong_way(request: web.Request, prepared: Prepared) -> None:
+    """Refuse an operation that this method cannot carry.
+
+    Raises:
+        RequestError: a mutation by GET, or a subscription.
+    """
+    if prepared.is_mutation and request.method != hdrs.METH_POST:
+        raise RequestError("METHOD_NOT_ALLOWED", "Send mutations by POST.", headers={hdrs.ALLOW: "POST"})
+    if prepared.is_subscription:
+        raise RequestError("BAD_REQUEST", "Send subscriptions over a WebSocket with the protocol graphql-transport-ws.")
+
+
+def respond(request: web.Request, answer: Answer, media_type: str) -> web.Response:
+    """Return the response that carries an answer.
+
+    With `application/json` whatever went through GraphQL is 200, refusals included: older clients look no further otherwise.
+    """
+    if wants_counts(request):
+        answer.extensions["counts"] = counts_shown(context_of(request).counts)
+    legacy_success = media_type == LEGACY_TYPE and answer.went_through
+    headers = {hdrs.VARY: VARY, **(challenge(answer.refusal) if answer.refusal else {})}
+    return json_response(
+        request, answer.body, status=200 if legacy_success else answer.status, media_type=media_type, headers=headers
+    )
+
+
+async def refuse_method(request: web.Request) -> web.Response:
+    """Answer a method that /graphql does not have."""
+    error = RequestError("METHOD_NOT_ALLOWED", "Use GET or POST.", headers={hdrs.ALLOW: METHODS})
+    return respond(request, failed(error), LEGACY_TYPE)
+
+
+async def options(_request: web.Request) -> web.Response:
+    """Tell the methods of /graphql."""
+    return web.Response(status=204, headers={hdrs.ALLOW: METHODS})

@@ -1,0 +1,205 @@
+"""The pipeline: parameters in, answers out, the same for HTTP and for sockets.
+
+document (parsed, limited, validated: cached) → operation → variables → execution under a deadline → answer.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
+from graphql.execution import create_source_event_stream
+from graphql.execution.executor import Executor
+
+from app.domain.errors import DeadlineExceeded
+from app.domain.events import Gap
+from app.services.context import RequestContext
+from app.services.updates import LivePost
+from app.transports.errors import Problem, RequestError, problem_of
+from app.transports.graphql.documents import Document, Documents, Refusal, is_mutation, is_subscription
+from app.transports.graphql.parameters import Parameters
+
+GAP_MESSAGE = "Events behind your cursor are gone from the log: read the state again, then go on from extensions.cursor."
+
+
+@dataclass(slots=True)
+class Answer:
+    """A GraphQL response. `data` is absent where the request was refused before execution, as the specification wants it."""
+
+    data: dict[str, Any] | None = None
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    extensions: dict[str, Any] = field(default_factory=dict)
+    refusal: Problem | None = None  # set: there is no data entry, and this is the first error
+    status: int = 200  # of an HTTP response of the newer media type
+    went_through: bool = True  # False: it never was a GraphQL request, or the server failed
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The response as it travels: errors first, so that people see them."""
+        body: dict[str, Any] = {}
+        if self.errors:
+            body["errors"] = self.errors
+        if self.refusal is None:
+            body["data"] = self.data
+        if self.extensions:
+            body["extensions"] = self.extensions
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An operation that is ready to run."""
+
+    document: Document
+    operation: OperationDefinitionNode
+    parameters: Parameters
+
+    @property
+    def is_mutation(self) -> bool:
+        """Say whether it changes something."""
+        return is_mutation(self.operation)
+
+    @property
+    def is_subscription(self) -> bool:
+        """Say whether it listens."""
+        return is_subscription(self.operation)
+
+
+def prepare(documents: Documents, parameters: Parameters) -> Prepared | Answer:
+    """Return the operation that the parameters mean, or the answer that refuses them."""
+    document = documents.get(parameters.query)
+    if isinstance(document, Refusal):
+        return refused(document)
+    operation = document.operation(parameters.operation_name)
+    if isinstance(operation, Refusal):
+        return refused(operation)
+    return Prepared(document, operation, parameters)
+
+
+async def execute(ctx: RequestContext, documents: Documents, prepared: Prepared) -> Answer:
+    """Run a query or a mutation to its end or to its deadline. Never raises but when cancelled."""
+    settings = ctx.settings
+    deadline_s = settings.mutation_timeout_s if prepared.is_mutation else settings.query_timeout_s
+    executor = executor_of(ctx, documents, prepared)
+    if isinstance(executor, Answer):
+        return executor
+    try:
+        async with asyncio.timeout(deadline_s):
+            return await completed(executor)
+    except TimeoutError:
+        return failed(DeadlineExceeded(f"The operation took longer than {deadline_s:g} seconds and was stopped: ask for less."))
+    finally:
+        ctx.loaders.stop()
+
+
+async def subscribe(ctx: RequestContext, documents: Documents, prepared: Prepared) -> AsyncIterator[Answer]:
+    """Give one answer for each event, for ever; each is executed with nothing loaded yet. A refusal is the only answer."""
+    executor = executor_of(ctx, documents, prepared)
+    if isinstance(executor, Answer):
+        yield executor
+        return
+    source = create_source_event_stream(executor)
+    source = await source if executor.is_awaitable(source) else source
+    if isinstance(source, ExecutionResult):
+        yield failed(reason(source.errors or []))
+        return
+    try:
+        async for update in cast("AsyncIterator[LivePost | Gap]", source):
+            yield await answer_to(ctx, executor, update)
+    except Exception as error:  # whatever a source raises ends this stream alone, with an answer
+        yield failed(error)
+    finally:
+        await cast("Any", source).aclose()
+
+
+async def answer_to(ctx: RequestContext, executor: Executor[Any], update: LivePost | Gap) -> Answer:
+    """Return the answer to one event, its position beside it."""
+    if isinstance(update, Gap):
+        return gap_answer(update)
+    event_executor = executor.build_per_event_executor(update.post)
+    event_executor.context_value = event_ctx = ctx.for_next_event()
+    try:
+        async with asyncio.timeout(ctx.settings.query_timeout_s):
+            answer = await completed(event_executor)
+    except TimeoutError:
+        answer = failed(DeadlineExceeded())
+        answer.refusal = None  # an event that could not be shown in time leaves data null; the stream goes on
+    finally:
+        event_ctx.loaders.stop()
+    answer.extensions["cursor"] = str(update.cursor)
+    return answer
+
+
+def gap_answer(gap: Gap) -> Answer:
+    """Return what tells a listener that it missed something."""
+    errors = [{"message": GAP_MESSAGE, "extensions": {"code": "REPLAY_GAP"}}]
+    extensions = {"cursor": str(gap.end), "gap": {"from": str(gap.start), "to": str(gap.end)}}
+    return Answer(None, errors, extensions)
+
+
+def executor_of(ctx: RequestContext, documents: Documents, prepared: Prepared) -> Executor[Any] | Answer:
+    """Return graphql-core's executor with the variables coerced, or the answer that refuses them."""
+    executor = Executor.build(
+        documents.schema,
+        prepared.document.ast,
+        context_value=ctx,
+        raw_variable_values=prepared.parameters.variables or {},
+        operation_name=prepared.operation.name.value if prepared.operation.name else None,
+        max_coercion_errors=5,
+        hide_suggestions=documents.hides_suggestions,
+    )
+    return executor if isinstance(executor, Executor) else refused(Refusal("BAD_USER_INPUT", executor))
+
+
+async def completed(executor: Executor[Any]) -> Answer:
+    """Execute and return the answer with its errors presented."""
+    result = executor.execute_operation()
+    if executor.is_awaitable(result):
+        result = await result
+    result = cast("ExecutionResult", result)
+    return Answer(result.data, [presented(error) for error in result.errors or []])
+
+
+def presented(error: GraphQLError) -> dict[str, Any]:
+    """Return a field's error as a caller sees it: message, place, and code; what was not meant is masked."""
+    original = error.original_error
+    if original is None:  # graphql-core itself judged what the caller sent, such as an argument's value
+        return located(error, Problem("BAD_USER_INPUT", shortened(error.message)))
+    return located(error, problem_of(original))
+
+
+def located(error: GraphQLError, problem: Problem) -> dict[str, Any]:
+    """Return an error in the specification's form."""
+    shown: dict[str, Any] = {"message": problem.message}
+    if error.locations:
+        shown["locations"] = [{"line": location.line, "column": location.column} for location in error.locations]
+    if error.path:
+        shown["path"] = error.path
+    shown["extensions"] = {"code": problem.code, **problem.details}
+    return shown
+
+
+def refused(refusal: Refusal) -> Answer:
+    """Return the answer to a request that is not executed."""
+    problems = [Problem(refusal.code, shortened(error.message)) for error in refusal.errors]
+    errors = [located(error, problem) for error, problem in zip(refusal.errors, problems, strict=True)]
+    return Answer(errors=errors, refusal=problems[0], status=400)
+
+
+def failed(error: BaseException) -> Answer:
+    """Return the answer to a request that something outside its fields stopped."""
+    problem = problem_of(error)
+    shown = {"message": problem.message, "extensions": {"code": problem.code, **problem.details}}
+    return Answer(errors=[shown], refusal=problem, status=problem.status, went_through=False)
+
+
+def reason(errors: list[GraphQLError]) -> BaseException:
+    """Return why a subscription could not start."""
+    first = errors[0]
+    return first.original_error or RequestError("BAD_USER_INPUT", shortened(first.message))
+
+
+def shortened(message: str) -> str:
+    """Return a message that does not send a huge value back."""
+    return message if len(message) <= 300 else message[:300] + " …"

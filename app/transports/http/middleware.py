@@ -1,0 +1,75 @@
+"""What every HTTP exchange gets: an id, safe headers, one log line, and an answer even where no face is."""
+
+import re
+import secrets
+import time
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from app.transports.errors import Problem, RequestError, problem_of
+from app.transports.exchange import CONTEXT
+from app.transports.rest.answers import problem_response
+
+log = structlog.get_logger("feedgraph.http")
+
+REQUEST_ID_HEADER = "X-Request-Id"
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+QUIET_PATHS = {"/healthz", "/readyz"}
+STATUS_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "BODY_TOO_LARGE"}
+
+
+@web.middleware
+async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the exchange an id that every log line carries, and write one line at its end."""
+    started = time.perf_counter()
+    sent_id = request.headers.get(REQUEST_ID_HEADER, "")
+    request_id = sent_id if REQUEST_ID.fullmatch(sent_id) else secrets.token_hex(8)
+    with structlog.contextvars.bound_contextvars(request_id=request_id):
+        status = 499  # the caller left before there was an answer
+        try:
+            response = await handler(request)
+            status = response.status
+        finally:
+            line = log.debug if request.path in QUIET_PATHS else log.info
+            counts = request[CONTEXT].counts if CONTEXT in request else None
+            line(
+                "request",
+                method=request.method,
+                path=request.path,
+                status=status,
+                ms=round((time.perf_counter() - started) * 1000, 1),
+                statements=counts.statements if counts else 0,
+            )
+    if not response.prepared:
+        response.headers[REQUEST_ID_HEADER] = request_id
+    return response
+
+
+@web.middleware
+async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn what no face answers (unknown addresses and methods, refused sockets, faults of ours) into problems."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return problem_response(request, problem_of_status(error))
+    except Exception as error:  # whatever else: masked, logged with its id
+        return problem_response(request, problem_of(error))
+
+
+def problem_of_status(error: web.HTTPException) -> Problem:
+    """Return the problem for an answer of aiohttp's own."""
+    code = STATUS_CODES.get(error.status, "BAD_REQUEST")
+    message = {
+        "NOT_FOUND": "There is nothing at this address: see the README for the addresses of feedgraph.",
+        "METHOD_NOT_ALLOWED": "This address does not have that method.",
+    }.get(code, error.reason)
+    allow = error.headers.get(hdrs.ALLOW)
+    return problem_of(RequestError(code, message, headers={"Allow": allow} if allow else {}))
+
+
+async def harden(_request: web.Request, response: web.StreamResponse) -> None:
+    """Add the headers that every response has: no guessing of types, no versions told."""
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers[hdrs.SERVER] = "feedgraph"

@@ -1,0 +1,112 @@
+"""The HTTP application, put together, and its life from the first to the last connection."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from app.domain.errors import ConfigurationError
+from app.services.context import Resources
+from app.transports.exchange import RESOURCES, UNFINISHED
+from app.transports.graphql import endpoint
+from app.transports.graphql.documents import Documents
+from app.transports.graphql.negotiation import HTML_TYPE, LEGACY_TYPE, RESPONSE_TYPE, best_type
+from app.transports.graphql.schema import core_schema
+from app.transports.http.health import DRAIN, READINESS, Checks, Drain, healthz, readyz
+from app.transports.http.middleware import answered, harden, observed
+from app.transports.http.slow_heads import SlowHeads
+from app.transports.realtime import websocket
+from app.transports.rest import routes
+from app.transports.web import graphiql
+
+log = structlog.get_logger(__name__)
+
+
+def application(resources: Resources, readiness: Checks, *, demo_token: str | None, slow_heads: SlowHeads) -> web.Application:
+    """Return the application with every face mounted."""
+    app = web.Application(
+        middlewares=[observed, slow_heads.middleware, answered], client_max_size=resources.settings.max_body_bytes
+    )
+    app[RESOURCES] = resources
+    app[UNFINISHED] = set()
+    app[READINESS] = readiness
+    app[DRAIN] = Drain()
+    app[endpoint.DOCUMENTS] = Documents(core_schema(), resources.settings)
+    app[websocket.SOCKETS] = set()
+    app.on_response_prepare.append(harden)
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/", to_graphql, allow_head=False)
+    app.router.add_get("/graphql", graphql_get(demo_token))
+    app.router.add_post("/graphql", endpoint.handle)
+    app.router.add_route(hdrs.METH_OPTIONS, "/graphql", endpoint.options)
+    app.router.add_route("*", "/graphql", endpoint.refuse_method)
+    routes.add_routes(app)
+    graphiql.add_routes(app)
+    return app
+
+
+async def to_graphql(_request: web.Request) -> web.Response:
+    """Lead a newcomer who opens the bare address to GraphiQL."""
+    raise web.HTTPFound("/graphql")
+
+
+def graphql_get(demo_token: str | None) -> Handler:
+    """Return what GET /graphql does: become a socket, show GraphiQL to a browser, or answer a query."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if websocket.is_upgrade(request):
+            return await websocket.handle(request)
+        is_query = "query" in request.query or "extensions" in request.query
+        accepts = best_type(request.headers.get(hdrs.ACCEPT), (LEGACY_TYPE, RESPONSE_TYPE, HTML_TYPE))
+        if accepts == HTML_TYPE and not is_query and request.app[RESOURCES].settings.serves_graphiql:
+            return graphiql.page(demo_token)
+        return await endpoint.handle(request)
+
+    return handle
+
+
+@asynccontextmanager
+async def serving(app: web.Application, *, host: str, port: int, slow_heads: SlowHeads) -> AsyncIterator[None]:
+    """Listen while the context is open; at its end, let running requests finish and close sockets with 1001.
+
+    Raises:
+        ConfigurationError: the address is not to be had.
+    """
+    settings = app[RESOURCES].settings
+    runner = web.AppRunner(
+        app,
+        access_log=None,  # the middleware writes its own line
+        handler_cancellation=True,  # a caller who leaves cancels its query; writes run on in `to_the_end`
+        keepalive_timeout=settings.keepalive_timeout_s,
+        max_line_size=settings.max_url_bytes,
+        max_field_size=settings.max_header_bytes,
+        shutdown_timeout=settings.shutdown_timeout_s,
+    )
+    app.on_shutdown.append(websocket.close_all)
+    app.on_cleanup.append(finish_writes)
+    await runner.setup()
+    assert runner.server is not None  # noqa: S101  # setup made it
+    sweep = asyncio.create_task(slow_heads.sweep_for_ever(runner.server))
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            message = f"Cannot listen on {host} port {port}: {error.strerror or error}. Set FEEDGRAPH_HOST or FEEDGRAPH_PORT."
+            raise ConfigurationError(message) from error
+        yield
+        app[DRAIN].begun = True
+    finally:
+        sweep.cancel()
+        await runner.cleanup()
+
+
+async def finish_writes(app: web.Application) -> None:
+    """Wait for the writes whose callers left, as long as running requests may take."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(app[RESOURCES].settings.shutdown_timeout_s):
+            await asyncio.gather(*app[UNFINISHED], return_exceptions=True)

@@ -1,0 +1,22 @@
+"""The addresses of the REST face."""
+
+from aiohttp import web
+
+from app.transports.rest import posts, users
+from app.transports.rest.answers import answering
+
+PREFIX = "/api/v1"
+
+
+def add_routes(app: web.Application) -> None:
+    """Mount the REST face."""
+    for path, handler in (
+        ("/users/{id}", users.get),
+        ("/users/{id}/posts", users.posts),
+        ("/users/{id}/followers", users.followers),
+        ("/posts/{id}", posts.get),
+        ("/posts/{id}/replies", posts.replies),
+        ("/feed", posts.feed),
+    ):
+        app.router.add_get(PREFIX + path, answering(handler))
+    app.router.add_post(PREFIX + "/posts", answering(posts.create))

@@ -1,0 +1,129 @@
+"""The stairwell: the one file that knows every floor. It opens what a process needs, connects it, and closes it again."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+
+from app import stores
+from app.domain.demo import DEMO_TOKEN
+from app.domain.errors import FeedgraphError
+from app.infra import database, migrations
+from app.infra.database import Database
+from app.infra.embedded import Addresses
+from app.infra.event_log import Relay, Tail
+from app.infra.redis import Redis
+from app.services.context import Resources
+from app.services.housekeeping import keep_house
+from app.settings import Settings
+from app.stores.attempts import Attempts
+from app.transports.http.server import application, serving
+from app.transports.http.slow_heads import SlowHeads
+
+log = structlog.get_logger(__name__)
+
+Say = Callable[[str], None]
+RESTART_S = 1.0
+CHECK_TIMEOUT_S = 2.0
+
+
+@asynccontextmanager
+async def opened_database(settings: Settings, database_url: str, *, pool_size: int | None = None) -> AsyncIterator[Database]:
+    """Give the database while the context is open.
+
+    Raises:
+        ConfigurationError: it cannot be opened.
+    """
+    db, pool = await database.connect(
+        database_url,
+        pool_size=pool_size or settings.db_pool_size + 1,  # the relay holds one for itself
+        acquire_timeout_s=settings.db_acquire_timeout_s,
+        statement_timeout_s=settings.statement_timeout_s,
+    )
+    try:
+        yield db
+    finally:
+        await database.close(pool, timeout_s=settings.shutdown_timeout_s)
+
+
+@asynccontextmanager
+async def opened_resources(settings: Settings, addresses: Addresses, *, say: Say) -> AsyncIterator[tuple[Resources, Redis]]:
+    """Give what requests share, with the event log running; the database is migrated first."""
+    async with opened_database(settings, addresses.database_url) as db:
+        await migrations.apply(db, say=say)
+        redis = Redis(addresses.redis_url, prefix=settings.redis_prefix, timeout_s=settings.redis_timeout_s)
+        tail = Tail(db, poll_s=settings.relay_sweep_s, hears_redis=lambda: redis.is_listening)
+        relay = Relay(
+            db,
+            redis,
+            tail,
+            sweep_s=settings.relay_sweep_s,
+            retention_s=settings.log_retention_s,
+            retention_events=settings.log_retention_events,
+        )
+        await tail.start()
+        tasks = [
+            asyncio.create_task(kept_alive(work))
+            for work in (relay.run, tail.run, lambda: redis.listen(relay.handlers()), lambda: keep_house(db, settings))
+        ]
+        try:
+            yield Resources(settings, db, tail, relay, Attempts(redis)), redis
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await redis.close()
+
+
+async def kept_alive(work: Callable[[], Awaitable[None]]) -> None:
+    """Run a background task for ever; should it fail against all intention, say so and start it again."""
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            log.error("background_task_failed", exc_info=error)
+        await asyncio.sleep(RESTART_S)
+
+
+async def serve(settings: Settings, addresses: Addresses, *, say: Say, ready: Callable[[str | None], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then stop in good order.
+
+    `ready` is called once the port is open, with the demo user's token where the database has one.
+    """
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with opened_resources(settings, addresses, say=say) as (resources, redis):
+        demo_token = await usable_demo_token(resources)
+        slow_heads = SlowHeads(timeout_s=settings.head_timeout_s)
+        checks = readiness(resources.db, redis)
+        app = application(resources, checks, demo_token=demo_token, slow_heads=slow_heads)
+        async with serving(app, host=settings.host, port=settings.port, slow_heads=slow_heads):
+            ready(demo_token)
+            await stop.wait()
+            say("Stopping …")
+
+
+async def usable_demo_token(resources: Resources) -> str | None:
+    """Return the demo user's token where the database has it and this server takes it."""
+    if resources.settings.is_production or await stores.sessions.by_token(resources.db, DEMO_TOKEN) is None:
+        return None
+    return DEMO_TOKEN
+
+
+def readiness(db: Database, redis: Redis) -> Callable[[], Awaitable[dict[str, str]]]:
+    """Return the check of what the server stands on: each part's name with "ok" or what is wrong."""
+
+    async def check() -> dict[str, str]:
+        state = {"database": "away", "migrations": "unknown", "redis": "away"}
+        with suppress(FeedgraphError, TimeoutError):
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                pending = await migrations.pending(db)
+                state["database"], state["migrations"] = "ok", "pending" if pending else "ok"
+        if await redis.is_up():
+            state["redis"] = "ok"
+        return state
+
+    return check
