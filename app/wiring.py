@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 import structlog
 
@@ -87,23 +88,40 @@ async def kept_alive(work: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(RESTART_S)
 
 
-async def serve(settings: Settings, addresses: Addresses, *, say: Say, ready: Callable[[str | None], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then stop in good order.
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that listens."""
 
-    `ready` is called once the port is open, with the demo user's token where the database has one.
+    resources: Resources
+    redis: Redis
+    demo_token: str | None  # where the database has the demo user and this server takes the token
+
+
+@asynccontextmanager
+async def running(settings: Settings, addresses: Addresses, *, say: Say) -> AsyncIterator[Running]:
+    """Serve while the context is open; at its end, stop in good order.
+
+    Raises:
+        ConfigurationError: the database or the port is not to be had.
     """
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with opened_resources(settings, addresses, say=say) as (resources, redis):
         demo_token = await usable_demo_token(resources)
         slow_heads = SlowHeads(timeout_s=settings.head_timeout_s)
         checks = readiness(resources.db, redis)
         app = application(resources, checks, demo_token=demo_token, slow_heads=slow_heads)
         async with serving(app, host=settings.host, port=settings.port, slow_heads=slow_heads):
-            ready(demo_token)
-            await stop.wait()
-            say("Stopping …")
+            yield Running(resources, redis, demo_token)
+
+
+async def serve(settings: Settings, addresses: Addresses, *, say: Say, ready: Callable[[str | None], None]) -> None:
+    """Serve until SIGTERM or SIGINT. `ready` is called once the port is open, with the demo user's token if there is one."""
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with running(settings, addresses, say=say) as server:
+        ready(server.demo_token)
+        await stop.wait()
+        say("Stopping …")
 
 
 async def usable_demo_token(resources: Resources) -> str | None:

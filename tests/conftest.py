@@ -1,0 +1,125 @@
+"""What tests stand on: real PostgreSQL and Redis, a database of their own, and servers on free ports.
+
+DATABASE_URL and REDIS_URL, where set, name the servers to use (the user must be allowed to create databases); else embedded ones
+run for as long as the tests. Each test process makes a database of its own, migrates it once, and empties it before each test.
+"""
+
+import os
+import secrets
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+import pytest
+
+from app import wiring
+from app.infra import database, embedded, migrations
+from app.infra.database import Database
+from app.infra.embedded import Addresses
+from app.services.demo import WorldSize, load
+from app.settings import Settings
+from tests.clients import TestServer
+
+EMPTY = """
+truncate users, sessions, posts, follows, likes, idempotency_keys, outbox, event_log restart identity cascade;
+update event_log_head set position = 0
+"""
+
+
+def quiet(*_args):
+    """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Addresses]:
+    """The PostgreSQL and the Redis of this test process."""
+    given = Addresses(os.environ.get("DATABASE_URL", ""), os.environ.get("REDIS_URL", ""))
+    with tempfile.TemporaryDirectory(prefix="feedgraph-tests-") as home:
+        Path(home).chmod(0o755)  # as root, the embedded PostgreSQL runs under another account
+        with embedded.running(
+            Path(home), say=quiet, durable=False, postgres=not given.database_url, valkey=not given.redis_url
+        ) as own:
+            yield Addresses(given.database_url or own.database_url, given.redis_url or own.redis_url)
+
+
+@pytest.fixture(scope="session")
+async def addresses(servers: Addresses) -> AsyncIterator[Addresses]:
+    """The servers, with a fresh database that is dropped at the end."""
+    name = f"feedgraph_test_{secrets.token_hex(6)}"
+    parts = urlsplit(servers.database_url)
+    own_url = urlunsplit(parts._replace(path=f"/{name}"))
+    admin, admin_pool = await database.connect(servers.database_url, pool_size=1, acquire_timeout_s=10, statement_timeout_s=60)
+    await admin.execute(f"create database {name}")
+    try:
+        yield Addresses(own_url, servers.redis_url)
+    finally:
+        await admin.execute(f"drop database {name} with (force)")
+        await database.close(admin_pool, timeout_s=5)
+
+
+@pytest.fixture(scope="session")
+async def migrated(addresses: Addresses) -> AsyncIterator[Database]:
+    """The database with its tables, for the whole run."""
+    db, pool = await database.connect(addresses.database_url, pool_size=10, acquire_timeout_s=10, statement_timeout_s=60)
+    await migrations.apply(db, say=quiet)
+    yield db
+    await database.close(pool, timeout_s=5)
+
+
+@pytest.fixture
+async def db(migrated: Database) -> Database:
+    """The database, empty; its `counts` start at zero."""
+    await migrated.execute(EMPTY)
+    return migrated.counted(database.Counts())
+
+
+@pytest.fixture
+def settings(servers: Addresses) -> Settings:
+    """The settings of a server on a free port, with Redis keys of its own."""
+    return make_settings()
+
+
+def make_settings(**changes) -> Settings:
+    """Return settings for a test server: defaults, whatever the environment says, and these changes."""
+    values = {"port": free_port(), "redis_prefix": f"test:{secrets.token_hex(6)}:", **changes}
+    defaults = {name: field.default for name, field in Settings.model_fields.items() if name not in values}
+    return Settings.model_validate(defaults | values)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+async def start_server(addresses: Addresses, db: Database):
+    """A function that starts a server on the emptied database; keyword arguments change its settings."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**changes) -> TestServer:
+            settings = make_settings(**changes)
+            running = await stack.enter_async_context(wiring.running(settings, addresses, say=quiet))
+            http = await stack.enter_async_context(aiohttp.ClientSession())
+            return TestServer(f"http://127.0.0.1:{settings.port}", running, http)
+
+        yield start
+
+
+@pytest.fixture
+async def server(start_server) -> TestServer:
+    """A server with default settings on the emptied database."""
+    return await start_server()
+
+
+@pytest.fixture
+async def demo_world(db: Database) -> WorldSize:
+    """A small made-up world in the database; ask for it before the server, which looks for the demo user when it starts."""
+    world = WorldSize(users=150, posts=600, replies=1_200, follows=2_000, likes=2_000)
+    await load(db, world, 1, quiet)
+    return world
