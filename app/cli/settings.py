@@ -1,7 +1,10 @@
 """`feedgraph settings`: what is in force."""
 
 import os
+from typing import Annotated
+from urllib.parse import urlsplit, urlunsplit
 
+import typer
 from pydantic import SecretStr
 from rich import box
 from rich.console import Console
@@ -9,9 +12,20 @@ from rich.table import Table
 
 from app.settings import Settings, variable_of
 
+HEADING = """# Settings
 
-def settings() -> None:
+Read from the environment and from `.env` in the working directory; the environment wins. `feedgraph settings` prints the values
+in force. A name ending in `_S` is in seconds, one in `_BYTES` in bytes. Written by `feedgraph settings --markdown`.
+"""
+
+
+def settings(
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the defaults as docs/settings.md has them.")] = False,
+) -> None:
     """Print every setting with its value in force; secrets are hidden."""
+    if markdown:
+        print(as_markdown(), end="")
+        return
     effective = Settings.load()
     table = Table("variable", "value", "", "meaning", box=box.SIMPLE)
     for name, field in Settings.model_fields.items():
@@ -24,7 +38,30 @@ def settings() -> None:
 def shown(value: object) -> str:
     """Return a value as a person reads it; a secret shows only that it is there."""
     if isinstance(value, SecretStr):
-        return "(hidden)"
+        return without_password(value.get_secret_value())
     if isinstance(value, list):
         return ",".join(map(str, value))
     return "" if value is None else str(value)
+
+
+def without_password(url: str) -> str:
+    """Return an address as it may be shown; what is no address is hidden whole."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(hidden)"
+    if parts.scheme and "password" not in parts.query.lower():
+        user, _, host = parts.netloc.rpartition("@")
+        name, _, password = user.partition(":")
+        shown_user = f"{name}:***@" if password else f"{name}@" if name else ""
+        return urlunsplit(parts._replace(netloc=shown_user + host))
+    return "(hidden)"
+
+
+def as_markdown() -> str:
+    """Return the page that documents every setting."""
+    rows = [
+        f"| `{variable_of(name)}` | {f'`{shown(field.default)}`' if shown(field.default) else ''} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join([HEADING, "| variable | default | meaning |", "|---|---|---|", *rows, ""])
