@@ -44,6 +44,7 @@ async def remove(ctx: RequestContext, user_id: int) -> User:
 
 
 async def _existing(db: Database, user_id: int) -> User:
+    user: User | None
     [user] = await stores.users.by_ids(db, [user_id])
     if user is None:
         raise NotFound("There is no such user.")

@@ -42,6 +42,7 @@ async def remove(ctx: RequestContext, post_id: int) -> Post:
 
 
 async def _visible(db: Database, post_id: int, viewer_id: int) -> Post:
+    post: Post | None
     [post] = await stores.posts.by_ids(db, [post_id], viewer_id=viewer_id)
     if post is None:
         raise NotFound(NO_SUCH_POST)

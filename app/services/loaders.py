@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aiodataloader import DataLoader
 
 from app.domain.paging import Page, Slice
-from app.services.relations import Many, One
+from app.services.relations import Many, One, Root
 
 if TYPE_CHECKING:  # the context holds the loaders
     from app.services.context import RequestContext
@@ -30,7 +30,7 @@ class Loaders:
         self._loaders: dict[tuple[Any, Page | None], DataLoader[Any, Any]] = {}
         self._running: set[asyncio.Task[Any]] = set()
 
-    async def one(self, relation: One[Parent, Result], parent: Parent) -> Result | None:
+    async def one(self, relation: One[Parent, Result] | Root[Result], parent: Parent) -> Result | None:
         """Return what the parent's relation points at; None also where the parent has no key."""
         key = relation.key(parent)
         if key is None:
@@ -38,7 +38,7 @@ class Loaders:
         result: Result = await self._loader(relation.fetch, None).load(key)
         return result
 
-    async def ones(self, relation: One[Parent, Result], parents: Sequence[Parent]) -> list[Result]:
+    async def ones(self, relation: One[Parent, Result] | Root[Result], parents: Sequence[Parent]) -> list[Result]:
         """Return what the relation points at for each parent, in their order."""
         results: list[Result] = await self._loader(relation.fetch, None).load_many([relation.key(p) for p in parents])
         return results
@@ -70,6 +70,6 @@ class Loaders:
             if task := asyncio.current_task():
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
-            return list(await (fetch(self._ctx, keys) if page is None else fetch(self._ctx, keys, page)))
+            return list(await (fetch(self._ctx, keys, None) if page is None else fetch(self._ctx, keys, page, None)))
 
         return batch

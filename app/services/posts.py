@@ -135,6 +135,7 @@ async def _claim(ctx: RequestContext, db: Database, draft: Draft, id_: int) -> i
 
 
 async def _again(ctx: RequestContext, db: Database, post_id: int) -> Post:
+    post: Post | None
     [post] = await stores.posts.by_ids(db, [post_id], viewer_id=ctx.viewer_id)
     if post is None:
         raise NotFound("The post that this idempotency key made has been deleted since.")

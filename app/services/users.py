@@ -7,6 +7,23 @@ from app.domain.errors import InvalidInput
 from app.domain.models import Post, User
 from app.services import relations
 from app.services.context import RequestContext
+from app.services.relations import Root
+
+
+def key(*, id_: int | None, username: str | None) -> tuple[int | str, Root[User | None]]:
+    """Return the key by which a user is looked up, and how.
+
+    Raises:
+        InvalidInput: not exactly one of the two is given.
+    """
+    if (id_ is None) == (username is None):
+        raise InvalidInput("Give either id or username, and not both.", field="id")
+    if id_ is not None:
+        return id_, relations.USER
+    try:
+        return text.username(username or ""), relations.USER_BY_NAME
+    except InvalidInput:
+        return "", relations.USER_BY_NAME  # nobody can have such a name, nor this one
 
 
 async def find(ctx: RequestContext, *, id_: int | None = None, username: str | None = None) -> User | None:
@@ -15,15 +32,8 @@ async def find(ctx: RequestContext, *, id_: int | None = None, username: str | N
     Raises:
         InvalidInput: not exactly one of the two is given.
     """
-    if (id_ is None) == (username is None):
-        raise InvalidInput("Give either id or username, and not both.", field="id")
-    if id_ is not None:
-        return await ctx.loaders.one(relations.USER, id_)
-    try:
-        name = text.username(username or "")
-    except InvalidInput:
-        return None  # nobody can have such a name
-    return await ctx.loaders.one(relations.USER_BY_NAME, name)
+    value, root = key(id_=id_, username=username)
+    return await ctx.loaders.one(root, value)
 
 
 async def viewer(ctx: RequestContext) -> User | None:

@@ -19,7 +19,7 @@ async def home(db: Database, viewer_id: int, page: Page) -> Slice[Post]:
         select p.* from (
             select $1::bigint as id union all select followee_id from follows where follower_id = $1
         ) author cross join lateral (
-            select {COLUMNS} from posts p
+            select p.id as place, {COLUMNS} from posts p
             where p.author_id = author.id and {visible("$1")} {part.where} and (
                 p.in_reply_to_id is null or p.author_id = $1 or p.in_reply_to_author_id in ($1, p.author_id)
                 or exists (select from follows f where f.follower_id = $1 and f.followee_id = p.in_reply_to_author_id)
@@ -31,4 +31,4 @@ async def home(db: Database, viewer_id: int, page: Page) -> Slice[Post]:
         part.limit,
         *part.args,
     )
-    return sliced(page, rows, lambda row: Post(*row), key_of)
+    return sliced(page, rows, lambda row: Post(*row[1:]), key_of)

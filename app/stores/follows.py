@@ -1,49 +1,47 @@
 """The follows table: who follows whom."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from app.domain.models import User
 from app.domain.paging import Key, Page, Slice
 from app.domain.times import millis
 from app.infra.database import Database, Record
+from app.stores import users
+from app.stores.columns import selection
 from app.stores.keyset import keyset, slices
-from app.stores.users import COLUMNS
 
 
 def key_of(row: Record) -> Key:
     """Return a person's place in lists: newest follow first, then the higher id."""
-    return (millis(row["since"]), row["id"])
+    return (millis(row["since"]), row["other_id"])
 
 
-def after_number(row: Record) -> User:
-    """Return the user of a row that begins with the number of its key and the time of the follow."""
-    return User(*row[2:])
-
-
-async def followers(db: Database, user_ids: Sequence[int], page: Page) -> list[Slice[User]]:
+async def followers(db: Database, user_ids: Sequence[int], page: Page, columns: Sequence[str] | None = None) -> list[Slice[Any]]:
     """Return a page of each user's followers, newest first. One statement."""
-    return await _pages(db, "followee_id", "follower_id", user_ids, page)
+    return await _pages(db, "followee_id", "follower_id", user_ids, page, columns)
 
 
-async def following(db: Database, user_ids: Sequence[int], page: Page) -> list[Slice[User]]:
+async def following(db: Database, user_ids: Sequence[int], page: Page, columns: Sequence[str] | None = None) -> list[Slice[Any]]:
     """Return a page of the people each user follows, newest first. One statement."""
-    return await _pages(db, "follower_id", "followee_id", user_ids, page)
+    return await _pages(db, "follower_id", "followee_id", user_ids, page, columns)
 
 
-async def _pages(db: Database, key: str, other: str, user_ids: Sequence[int], page: Page) -> list[Slice[User]]:
-    part = keyset(page, ["f.created_at", f"f.{other}"], first_arg=3)
+async def _pages(
+    db: Database, key: str, other: str, user_ids: Sequence[int], page: Page, columns: Sequence[str] | None
+) -> list[Slice[Any]]:
+    part, place = selection(users.TABLE, columns), keyset(page, ["f.created_at", f"f.{other}"], first_arg=3)
     rows = await db.fetch(
         f"""
         select k.number, u.* from unnest($1::bigint[]) with ordinality k (id, number) cross join lateral (
-            select f.created_at as since, {COLUMNS} from follows f join users u on u.id = f.{other}
-            where f.{key} = k.id {part.where} order by {part.order_by} limit $2
+            select f.created_at as since, u.id as other_id, {part.columns} from follows f join users u on u.id = f.{other}
+            where f.{key} = k.id {place.where} order by {place.order_by} limit $2
         ) u
         """,
         user_ids,
-        part.limit,
-        *part.args,
+        place.limit,
+        *place.args,
     )
-    return slices(page, user_ids, rows, after_number, key_of)
+    return slices(page, user_ids, rows, lambda row: part.make(row, 3), key_of)
 
 
 async def exist(db: Database, pairs: Sequence[tuple[int, int]]) -> list[bool]:

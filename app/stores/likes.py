@@ -1,30 +1,31 @@
 """The likes table: who likes which post."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from app.domain.models import User
 from app.domain.paging import Page, Slice
 from app.infra.database import Database
-from app.stores.follows import after_number, key_of
+from app.stores import users
+from app.stores.columns import selection
+from app.stores.follows import key_of
 from app.stores.keyset import keyset, slices
-from app.stores.users import COLUMNS
 
 
-async def likers(db: Database, post_ids: Sequence[int], page: Page) -> list[Slice[User]]:
+async def likers(db: Database, post_ids: Sequence[int], page: Page, columns: Sequence[str] | None = None) -> list[Slice[Any]]:
     """Return a page of the people who like each post, newest like first, then the higher id. One statement."""
-    part = keyset(page, ["l.created_at", "l.user_id"], first_arg=3)
+    part, place = selection(users.TABLE, columns), keyset(page, ["l.created_at", "l.user_id"], first_arg=3)
     rows = await db.fetch(
         f"""
         select k.number, u.* from unnest($1::bigint[]) with ordinality k (id, number) cross join lateral (
-            select l.created_at as since, {COLUMNS} from likes l join users u on u.id = l.user_id
-            where l.post_id = k.id {part.where} order by {part.order_by} limit $2
+            select l.created_at as since, u.id as other_id, {part.columns} from likes l join users u on u.id = l.user_id
+            where l.post_id = k.id {place.where} order by {place.order_by} limit $2
         ) u
         """,
         post_ids,
-        part.limit,
-        *part.args,
+        place.limit,
+        *place.args,
     )
-    return slices(page, post_ids, rows, after_number, key_of)
+    return slices(page, post_ids, rows, lambda row: part.make(row, 3), key_of)
 
 
 async def exist(db: Database, user_id: int, post_ids: Sequence[int]) -> list[bool]:

@@ -1,16 +1,17 @@
 """The posts table: top-level posts and replies."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from app.domain.models import UNCHANGED, Post, Unchanged
 from app.domain.paging import Key, Page, Slice
 from app.infra.database import Database, Record
+from app.stores import users
+from app.stores.columns import Table, selection
 from app.stores.keyset import keyset, sliced, slices
 
-COLUMNS = (
-    "p.id, p.author_id, p.in_reply_to_id, p.in_reply_to_author_id, p.title, p.content, p.created_at, p.edited_at, p.hidden_at, "
-    "p.likes_count, p.replies_count, p.reposts_count"
-)
+TABLE = Table(Post, "p", {"author": (users.TABLE, "join users author on author.id = p.author_id")})
+COLUMNS = selection(TABLE, None).columns
 
 
 def visible(viewer: str) -> str:
@@ -20,57 +21,60 @@ def visible(viewer: str) -> str:
 
 def key_of(row: Record) -> Key:
     """Return a post's place in lists: newest first by id, for ids rise with time."""
-    return (row["id"],)
+    return (row["place"],)
 
 
-def after_number(row: Record) -> Post:
-    """Return the post of a row that begins with the number of its key."""
-    return Post(*row[1:])
-
-
-async def by_ids(db: Database, ids: Sequence[int], *, viewer_id: int | None) -> list[Post | None]:
-    """Return the posts with these ids that the viewer may see. One statement."""
-    rows = await db.fetch(f"select {COLUMNS} from posts p where p.id = any($1) and {visible('$2')}", ids, viewer_id)
-    found = {row[0]: Post(*row) for row in rows}
+async def by_ids(db: Database, ids: Sequence[int], columns: Sequence[str] | None = None, *, viewer_id: int | None) -> list[Any]:
+    """Return the posts with these ids that the viewer may see, None for others. One statement."""
+    part = selection(TABLE, columns)
+    sql = f"select p.id as key, {part.columns} from posts p {part.joins} where p.id = any($1) and {visible('$2')}"
+    found = {row[0]: part.make(row, 1) for row in await db.fetch(sql, ids, viewer_id)}
     return [found.get(id_) for id_ in ids]
 
 
-async def by_authors(db: Database, author_ids: Sequence[int], page: Page, *, viewer_id: int | None) -> list[Slice[Post]]:
+async def by_authors(
+    db: Database, author_ids: Sequence[int], page: Page, columns: Sequence[str] | None = None, *, viewer_id: int | None
+) -> list[Slice[Any]]:
     """Return a page of each author's top-level posts, newest first. One statement."""
-    return await _pages(db, "p.author_id = k.id and p.in_reply_to_id is null", author_ids, page, viewer_id)
+    return await _pages(db, "p.author_id = k.id and p.in_reply_to_id is null", author_ids, page, columns, viewer_id)
 
 
-async def replies(db: Database, post_ids: Sequence[int], page: Page, *, viewer_id: int | None) -> list[Slice[Post]]:
+async def replies(
+    db: Database, post_ids: Sequence[int], page: Page, columns: Sequence[str] | None = None, *, viewer_id: int | None
+) -> list[Slice[Any]]:
     """Return a page of each post's direct replies, newest first. One statement."""
-    return await _pages(db, "p.in_reply_to_id = k.id", post_ids, page, viewer_id)
+    return await _pages(db, "p.in_reply_to_id = k.id", post_ids, page, columns, viewer_id)
 
 
-async def _pages(db: Database, which: str, keys: Sequence[int], page: Page, viewer_id: int | None) -> list[Slice[Post]]:
-    part = keyset(page, ["p.id"], first_arg=4)
+async def _pages(
+    db: Database, which: str, keys: Sequence[int], page: Page, columns: Sequence[str] | None, viewer_id: int | None
+) -> list[Slice[Any]]:
+    part, place = selection(TABLE, columns), keyset(page, ["p.id"], first_arg=4)
     rows = await db.fetch(
         f"""
         select k.number, p.* from unnest($1::bigint[]) with ordinality k (id, number) cross join lateral (
-            select {COLUMNS} from posts p where {which} and {visible("$2")} {part.where} order by {part.order_by} limit $3
+            select p.id as place, {part.columns} from posts p {part.joins}
+            where {which} and {visible("$2")} {place.where} order by {place.order_by} limit $3
         ) p
         """,
         keys,
         viewer_id,
-        part.limit,
-        *part.args,
+        place.limit,
+        *place.args,
     )
-    return slices(page, keys, rows, after_number, key_of)
+    return slices(page, keys, rows, lambda row: part.make(row, 2), key_of)
 
 
 async def latest(db: Database, page: Page, *, viewer_id: int | None) -> Slice[Post]:
     """Return a page of everybody's posts, replies included, newest first. One statement."""
-    part = keyset(page, ["p.id"], first_arg=3)
+    place = keyset(page, ["p.id"], first_arg=3)
     rows = await db.fetch(
-        f"select {COLUMNS} from posts p where {visible('$1')} {part.where} order by {part.order_by} limit $2",
+        f"select p.id as place, {COLUMNS} from posts p where {visible('$1')} {place.where} order by {place.order_by} limit $2",
         viewer_id,
-        part.limit,
-        *part.args,
+        place.limit,
+        *place.args,
     )
-    return sliced(page, rows, lambda row: Post(*row), key_of)
+    return sliced(page, rows, lambda row: Post(*row[1:]), key_of)
 
 
 async def new_id(db: Database) -> int:

@@ -1,24 +1,29 @@
 """The users table."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from app.domain.models import User
 from app.infra.database import Database
+from app.stores.columns import Table, selection
 
-COLUMNS = "u.id, u.username, u.name, u.bio, u.avatar_url, u.created_at, u.followers_count, u.following_count, u.posts_count"
+TABLE = Table(User, "u", {})
+COLUMNS = selection(TABLE, None).columns
 
 
-async def by_ids(db: Database, ids: Sequence[int]) -> list[User | None]:
-    """Return the users with these ids. One statement."""
-    rows = await db.fetch(f"select {COLUMNS} from users u where u.id = any($1)", ids)
-    found = {row[0]: User(*row) for row in rows}
+async def by_ids(db: Database, ids: Sequence[int], columns: Sequence[str] | None = None) -> list[Any]:
+    """Return the users with these ids, None where there is none. One statement."""
+    part = selection(TABLE, columns)
+    rows = await db.fetch(f"select u.id as key, {part.columns} from users u where u.id = any($1)", ids)
+    found = {row[0]: part.make(row, 1) for row in rows}
     return [found.get(id_) for id_ in ids]
 
 
-async def by_usernames(db: Database, usernames: Sequence[str]) -> list[User | None]:
-    """Return the users with these names (in lower case). One statement."""
-    rows = await db.fetch(f"select {COLUMNS} from users u where u.username = any($1)", usernames)
-    found = {row["username"]: User(*row) for row in rows}
+async def by_usernames(db: Database, usernames: Sequence[str], columns: Sequence[str] | None = None) -> list[Any]:
+    """Return the users with these names (in lower case), None where there is none. One statement."""
+    part = selection(TABLE, columns)
+    rows = await db.fetch(f"select u.username as key, {part.columns} from users u where u.username = any($1)", usernames)
+    found = {row[0]: part.make(row, 1) for row in rows}
     return [found.get(username) for username in usernames]
 
 

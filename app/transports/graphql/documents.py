@@ -1,7 +1,8 @@
 """Documents: parsed, limited and validated once, then known by their text."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -16,12 +17,16 @@ from graphql import (
     specified_rules,
     validate,
 )
+from graphql.execution.executor import Executor
 
+from app.engine import Compilation, Plan, Uncovered, compile_operation, flag_variables
 from app.settings import Settings
+from app.transports.graphql.bindings import binding_of
 from app.transports.graphql.limits import depth_of
 
 LONGEST_KEPT = 16 * 1024  # characters; longer documents are rare, and a thousand of them would fill the memory
 MAX_ERRORS = 20  # in one answer
+MAX_PLANS = 16  # of one document: operations times values of its flags; beyond, graphql-core executes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,23 @@ class Document:
 
     ast: DocumentNode
     operations: dict[str | None, OperationDefinitionNode]
+    flags: tuple[str, ...]  # the variables in its @skip and @include
+    plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)  # by operation and flags; None: not covered
+
+    def plan(self, executor: Executor[Any]) -> Plan | None:
+        """Return the plan of an operation whose variables are coerced, None where it runs on graphql-core as a whole."""
+        operation, variables = executor.operation, executor.variable_values
+        name = operation.name.value if operation.name else None
+        key = (name, *(variables.coerced.get(flag) for flag in self.flags))
+        if key not in self.plans:
+            if len(self.plans) >= MAX_PLANS:
+                return None
+            source = Compilation(executor.schema, binding_of, executor.fragments, operation, variables)
+            try:
+                self.plans[key] = compile_operation(source)
+            except Uncovered:
+                self.plans[key] = None
+        return self.plans[key]
 
     def operation(self, name: str | None) -> OperationDefinitionNode | Refusal:
         """Return the operation that a request means: the named one, or the only one."""
@@ -96,7 +118,8 @@ class Documents:
             introspection = self.hides_suggestions and any("introspection has been disabled" in error.message for error in errors)
             return Refusal("INTROSPECTION_DISABLED" if introspection else "GRAPHQL_VALIDATION_FAILED", errors)
         operations = [node for node in ast.definitions if isinstance(node, OperationDefinitionNode)]
-        return Document(ast, {node.name.value if node.name else None: node for node in operations})
+        named = {node.name.value if node.name else None: node for node in operations}
+        return Document(ast, named, flag_variables(ast))
 
 
 def is_mutation(operation: OperationDefinitionNode) -> bool:

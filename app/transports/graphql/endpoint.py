@@ -24,6 +24,7 @@ from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, p
 
 DOCUMENTS: Final = web.AppKey("documents", Documents)
 METHODS = "GET, HEAD, POST, OPTIONS"
+EXECUTOR_HEADER = "Feedgraph-Executor"
 VARY = "Accept, Authorization, Accept-Encoding"
 
 
@@ -91,7 +92,7 @@ def respond(request: web.Request, answer: Answer, media_type: str) -> web.Respon
     if wants_counts(request):
         answer.extensions["counts"] = counts_shown(context_of(request).counts)
     legacy_success = media_type == LEGACY_TYPE and answer.went_through
-    headers = {hdrs.VARY: VARY, **(challenge(answer.refusal) if answer.refusal else {})}
+    headers = {hdrs.VARY: VARY, EXECUTOR_HEADER: answer.executor, **(challenge(answer.refusal) if answer.refusal else {})}
     return json_response(
         request, answer.body, status=200 if legacy_success else answer.status, media_type=media_type, headers=headers
     )

@@ -9,6 +9,8 @@ from strawberry import UNSET
 from app.domain.paging import Page, page_size
 from app.services.context import RequestContext
 from app.services.relations import Many, One
+from app.transports.graphql import bindings
+from app.transports.graphql.bindings import BINDING
 from app.transports.graphql.connections import After, Before, Connection, First, Last, wished_page
 
 Result = TypeVar("Result")
@@ -26,7 +28,9 @@ def related(relation: One[Any, Any], graphql_type: Any, description: str) -> Any
     async def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
         return await info.context.loaders.one(relation, root)
 
-    return strawberry.field(resolver=resolve, graphql_type=graphql_type, description=description)
+    return strawberry.field(
+        resolver=resolve, graphql_type=graphql_type, description=description, metadata={BINDING: bindings.to_one(relation)}
+    )
 
 
 def listed(relation: Many[Any, Any], graphql_type: Any, description: str, *, default: int) -> Any:
@@ -41,7 +45,12 @@ def listed(relation: Many[Any, Any], graphql_type: Any, description: str, *, def
         size = page_size(default if first is None else first, largest=info.context.settings.max_page_size)
         return (await info.context.loaders.many(relation, root, Page(size))).rows
 
-    return strawberry.field(resolver=resolve, graphql_type=graphql_type, description=description)
+    return strawberry.field(
+        resolver=resolve,
+        graphql_type=graphql_type,
+        description=description,
+        metadata={BINDING: bindings.to_list(relation, default)},
+    )
 
 
 def connected(relation: Many[Any, Any], graphql_type: Any, description: str) -> Any:
@@ -59,4 +68,6 @@ def connected(relation: Many[Any, Any], graphql_type: Any, description: str) -> 
         page = wished_page(info.context, order, first=first, after=after, last=last, before=before)
         return Connection(order, await info.context.loaders.many(relation, root, page))
 
-    return strawberry.field(resolver=resolve, graphql_type=graphql_type, description=description)
+    return strawberry.field(
+        resolver=resolve, graphql_type=graphql_type, description=description, metadata={BINDING: bindings.to_connection(relation)}
+    )

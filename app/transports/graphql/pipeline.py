@@ -14,6 +14,7 @@ from graphql.execution.executor import Executor
 
 from app.domain.errors import DeadlineExceeded
 from app.domain.events import Gap
+from app.engine import Run
 from app.services.context import RequestContext
 from app.services.updates import LivePost
 from app.transports.errors import Problem, RequestError, problem_of
@@ -32,6 +33,7 @@ class Answer:
     extensions: dict[str, Any] = field(default_factory=dict)
     refusal: Problem | None = None  # set: there is no data entry, and this is the first error
     status: int = 200  # of an HTTP response of the newer media type
+    executor: str = "reference"  # which one ran
     went_through: bool = True  # False: it never was a GraphQL request, or the server failed
 
     @property
@@ -86,7 +88,7 @@ async def execute(ctx: RequestContext, documents: Documents, prepared: Prepared)
         return executor
     try:
         async with asyncio.timeout(deadline_s):
-            return await completed(executor)
+            return await answered(executor, prepared)
     except TimeoutError:
         return failed(DeadlineExceeded(f"The operation took longer than {deadline_s:g} seconds and was stopped: ask for less."))
     finally:
@@ -106,14 +108,14 @@ async def subscribe(ctx: RequestContext, documents: Documents, prepared: Prepare
         return
     try:
         async for update in cast("AsyncIterator[LivePost | Gap]", source):
-            yield await answer_to(ctx, executor, update)
+            yield await answer_to(ctx, executor, prepared, update)
     except Exception as error:  # whatever a source raises ends this stream alone, with an answer
         yield failed(error)
     finally:
         await cast("Any", source).aclose()
 
 
-async def answer_to(ctx: RequestContext, executor: Executor[Any], update: LivePost | Gap) -> Answer:
+async def answer_to(ctx: RequestContext, executor: Executor[Any], prepared: Prepared, update: LivePost | Gap) -> Answer:
     """Return the answer to one event, its position beside it."""
     if isinstance(update, Gap):
         return gap_answer(update)
@@ -121,7 +123,7 @@ async def answer_to(ctx: RequestContext, executor: Executor[Any], update: LivePo
     event_executor.context_value = event_ctx = ctx.for_next_event()
     try:
         async with asyncio.timeout(ctx.settings.query_timeout_s):
-            answer = await completed(event_executor)
+            answer = await answered(event_executor, prepared)
     except TimeoutError:
         answer = failed(DeadlineExceeded())
         answer.refusal = None  # an event that could not be shown in time leaves data null; the stream goes on
@@ -150,6 +152,26 @@ def executor_of(ctx: RequestContext, documents: Documents, prepared: Prepared) -
         hide_suggestions=documents.hides_suggestions,
     )
     return executor if isinstance(executor, Executor) else refused(Refusal("BAD_USER_INPUT", executor))
+
+
+async def answered(executor: Executor[Any], prepared: Prepared) -> Answer:
+    """Run the operation by its plan on one connection; where there is none, or it meets an error, by graphql-core."""
+    plan = prepared.document.plan(executor)
+    if plan is None:
+        return await completed(executor)
+    ctx: RequestContext = executor.context_value
+    run = Run(executor)
+    whole = ctx.db
+    try:
+        async with whole.dedicated() as ctx.db:
+            return Answer(await plan.run(run), executor="plan")
+    except Exception:  # whatever it is, graphql-core meets it too and says it as the specification wants
+        executor.root_value = run.outcomes if prepared.is_mutation else executor.root_value
+    finally:
+        ctx.db = whole
+    answer = await completed(executor)
+    answer.executor = "plan, completed by reference"
+    return answer
 
 
 async def completed(executor: Executor[Any]) -> Answer:

@@ -17,6 +17,7 @@ from app.domain.models import Post as PostModel
 from app.services import relations
 from app.services.posts import LATEST, Draft
 from app.services.updates import LivePost
+from app.transports.graphql.bindings import BINDING, lookup
 from app.transports.graphql.connections import (
     After,
     Before,
@@ -108,7 +109,11 @@ class EditPostInput:
 class PostQueries:
     """Root fields that find posts."""
 
-    @strawberry.field(graphql_type=Post | None, description="The post with this id; null where it is unknown or hidden.")
+    @strawberry.field(
+        graphql_type=Post | None,
+        description="The post with this id; null where it is unknown or hidden.",
+        metadata={BINDING: lookup("post", lambda arguments: (parse_id(arguments["id"]), relations.POST))},
+    )
     async def post(self, info: Info, id: PostId) -> PostModel | None:
         return await services.posts.find(info.context, parse_id(id))
 

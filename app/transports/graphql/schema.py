@@ -1,7 +1,9 @@
 """The schema: the nouns' root fields put together."""
 
+from typing import Any
+
 import strawberry
-from graphql import GraphQLSchema
+from graphql import GraphQLField, GraphQLFieldResolver, GraphQLResolveInfo, GraphQLSchema, default_field_resolver
 from strawberry.schema.config import StrawberryConfig
 
 from app.transports.graphql.feeds import FeedQueries
@@ -36,9 +38,36 @@ SCHEMA = strawberry.Schema(
 )
 
 
+def remembering(field: GraphQLField) -> GraphQLFieldResolver:
+    """Return a mutation's resolver that does nothing a second time: where graphql-core completes what a plan began, the root value
+    holds what the resolvers gave or raised before."""
+    resolve = field.resolve or default_field_resolver
+
+    def resolve_once(done: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
+        if not done or info.path.key not in done:
+            return resolve(None, info, **arguments)
+        outcome = done[info.path.key]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return resolve_once
+
+
+def core() -> GraphQLSchema:
+    """Return graphql-core's schema behind Strawberry's, its mutations made to remember."""
+    schema = SCHEMA._schema
+    for mutation in schema.mutation_type.fields.values() if schema.mutation_type else ():
+        mutation.resolve = remembering(mutation)
+    return schema
+
+
+CORE = core()
+
+
 def core_schema() -> GraphQLSchema:
     """Return the schema as graphql-core sees it: what parses, validates and executes."""
-    return SCHEMA._schema
+    return CORE
 
 
 def as_text() -> str:

@@ -10,6 +10,7 @@ from app import services
 from app.domain.ids import parse_id
 from app.domain.models import User as UserModel
 from app.services import relations
+from app.transports.graphql.bindings import BINDING, lookup
 from app.transports.graphql.connections import PostConnection, PostType, UserConnection
 from app.transports.graphql.fields import Info, connected, given, listed, related
 from app.transports.graphql.nodes import Node
@@ -53,6 +54,11 @@ class UserPayload:
     user: User = strawberry.field(description="The person who is followed, or not any more.")
 
 
+def user_key(arguments: dict[str, Any]) -> tuple[Any, relations.Root[Any]]:
+    """Return the key in the arguments of `user`, and how a user is found by it."""
+    return services.users.key(id_=given(arguments.get("id"), parse_id), username=given(arguments.get("username"), str))
+
+
 @strawberry.type
 class UserQueries:
     """Root fields that find people."""
@@ -61,7 +67,11 @@ class UserQueries:
     async def viewer(self, info: Info) -> UserModel | None:
         return await services.users.viewer(info.context)
 
-    @strawberry.field(graphql_type=User | None, description="The user with this id or this name: give one of the two.")
+    @strawberry.field(
+        graphql_type=User | None,
+        description="The user with this id or this name: give one of the two.",
+        metadata={BINDING: lookup("user", user_key)},
+    )
     async def user(
         self,
         info: Info,

@@ -1,0 +1,32 @@
+"""The planned executor: a validated operation becomes a plan, which fetches level by level and builds plain values.
+
+Rules:
+1. A plan is made once for an operation and the values of the variables in its @skip and @include; it serves every later request.
+2. Fields are of three kinds, told by the schema's bindings: attributes of a row, relations (fetched in batches, one call for a
+   relation and level), and root fields, whose ordinary resolvers are called.
+3. A plan never answers an error. Whatever is out of order (a null where there must be none, an exception, an argument that is not
+   acceptable) is an `Anomaly`: the caller completes the operation by graphql-core, whose answer is right by definition.
+4. What is not understood is `Uncovered` when the plan is made, and runs on graphql-core as a whole.
+The engine knows graphql-core and nothing of what is fetched.
+"""
+
+from app.engine.bindings import Attribute, Binding, Bindings, ListPage, Lookup, ToMany, ToOne
+from app.engine.compiling import Compilation, compile_operation, flag_variables
+from app.engine.plan import Anomaly, Plan, Run, Uncovered
+
+__all__ = [
+    "Anomaly",
+    "Attribute",
+    "Binding",
+    "Bindings",
+    "Compilation",
+    "ListPage",
+    "Lookup",
+    "Plan",
+    "Run",
+    "ToMany",
+    "ToOne",
+    "Uncovered",
+    "compile_operation",
+    "flag_variables",
+]

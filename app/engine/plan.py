@@ -1,0 +1,279 @@
+"""Plans: steps that fetch, and shapes that turn rows into plain values, a whole level at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from graphql import FieldNode, GraphQLField, GraphQLObjectType, get_argument_values
+from graphql.execution.executor import Executor
+from graphql.pyutils import Path
+
+from app.engine.bindings import Lookup, ToMany, ToOne
+
+
+class Uncovered(Exception):
+    """The operation has something that plans do not cover; the text says what."""
+
+
+class Anomaly(Exception):
+    """The answer has an error in it: graphql-core must complete the operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a plan, on the executor that would run the operation otherwise.
+
+    `outcomes` remembers what the root resolvers gave or raised: a mutation that graphql-core must complete is not done again.
+    """
+
+    executor: Executor[Any]
+    outcomes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def context(self) -> Any:
+        """The caller's context."""
+        return self.executor.context_value
+
+
+class Shape(Protocol):
+    """Turns the values of one place in the operation, for all parents of a level at once, into plain values in the same order."""
+
+    async def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:
+        """Return what is shown for each value.
+
+        Raises:
+            Anomaly: one of them cannot be shown.
+        """
+
+    def explain(self, indent: int) -> list[str]:
+        """Return lines that tell a person what this does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """A field's arguments: known when the plan was made, or read from the variables at each run."""
+
+    definition: GraphQLField
+    node: FieldNode
+    constant: dict[str, Any] | None
+
+    def values(self, run: Run) -> dict[str, Any]:
+        """Return the coerced arguments."""
+        return (
+            self.constant
+            if self.constant is not None
+            else get_argument_values(self.definition, self.node, run.executor.variable_values)
+        )
+
+
+class Child(Protocol):
+    """Something below an object that must be fetched or completed for all objects of a level at once."""
+
+    async def attach(self, run: Run, rows: Sequence[Any], shown: Sequence[dict[str, Any]]) -> None:
+        """Fill its place in each shown object from the row of the same index."""
+
+    def explain(self, indent: int) -> list[str]:
+        """Return lines that tell a person what this does."""
+
+
+@dataclass(slots=True)
+class ObjectShape:
+    """An object type's selection: `build` makes the plain object of a row, with the children's places still empty."""
+
+    type_name: str
+    build: Callable[[Any], dict[str, Any]]
+    columns: tuple[str, ...]  # what the rows must hold; empty where rows are things with attributes
+    children: list[Child] = field(default_factory=list)
+
+    async def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:
+        """Return an object for each row, None for None."""
+        build = self.build
+        if None in values:
+            present = [value for value in values if value is not None]
+            shown = iter(await self.complete(run, present))
+            return [None if value is None else next(shown) for value in values]
+        objects = [build(row) for row in values]
+        if objects:
+            for child in self.children:
+                await child.attach(run, values, objects)
+        return objects
+
+    def explain(self, indent: int) -> list[str]:
+        """Return lines that tell a person what this does."""
+        columns = f" ({', '.join(self.columns)})" if self.columns else ""
+        lines = [f"{'  ' * indent}{self.type_name}{columns}"]
+        for child in self.children:
+            lines += child.explain(indent + 1)
+        return lines
+
+
+@dataclass(frozen=True, slots=True)
+class ToOneChild:
+    """A related thing, fetched once for each distinct key of a level."""
+
+    response_key: str
+    binding: ToOne
+    key_of: Callable[[Any], Any]
+    shape: Shape | None  # None: the fetched value is shown as it is (a fact)
+    columns: tuple[str, ...] | None
+    required: bool
+
+    async def attach(self, run: Run, rows: Sequence[Any], shown: Sequence[dict[str, Any]]) -> None:
+        """Fetch and fill in."""
+        keys = [self.key_of(row) for row in rows]
+        distinct = [key for key in dict.fromkeys(keys) if key is not None]
+        values: Sequence[Any] = await self.binding.fetch(run.context, distinct, self.columns) if distinct else []
+        if self.shape is not None:
+            values = await self.shape.complete(run, values)
+        found = dict(zip(distinct, values, strict=True))
+        for key, target in zip(keys, shown, strict=True):
+            value = found.get(key)
+            if value is None and self.required:
+                raise Anomaly
+            target[self.response_key] = value
+
+    def explain(self, indent: int) -> list[str]:
+        """Return lines that tell a person what this does."""
+        lines = [f"{'  ' * indent}{self.response_key}: fetch {self.binding.name}, once for each distinct {self.binding.column}"]
+        return lines + (self.shape.explain(indent + 1) if self.shape else [])
+
+
+@dataclass(frozen=True, slots=True)
+class ToManyChild:
+    """A list for each object of a level, fetched together; `show` makes a page what the field shows."""
+
+    response_key: str
+    binding: ToMany
+    key_of: Callable[[Any], Any]
+    arguments: Arguments
+    columns: tuple[str, ...]
+    show: "PageShape"
+
+    async def attach(self, run: Run, rows: Sequence[Any], shown: Sequence[dict[str, Any]]) -> None:
+        """Fetch and fill in."""
+        keys = [self.key_of(row) for row in rows]
+        distinct = list(dict.fromkeys(keys))
+        pages = await self.binding.fetch(run.context, distinct, self.columns, self.arguments.values(run))
+        found = dict(zip(distinct, await self.show.complete(run, pages), strict=True))
+        for key, target in zip(keys, shown, strict=True):
+            target[self.response_key] = found[key]
+
+    def explain(self, indent: int) -> list[str]:
+        """Return lines that tell a person what this does."""
+        known = self.arguments.constant
+        arguments = "arguments from variables" if known is None else str({k: v for k, v in known.items() if v is not None})
+        lines = [f"{'  ' * indent}{self.response_key}: fetch {self.binding.name} for all parents at once, {arguments}"]
+        return lines + self.show.explain(indent + 1)
+
+
+class PageShape(Protocol):
+    """Shows the pages of a level."""
+
+    async def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:
+        """Return what is shown for each page."""
+
+    def explain(self, indent: int) -> list[str]:
+        """Return lines that tell a person what this does."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeChild:
+    """A composite value that lies in the parent itself."""
+
+    response_key: str
+    value_of: Callable[[Any], Any]
+    shape: Shape
+
+    async def attach(self, run: Run, rows: Sequence[Any], shown: Sequence[dict[str, Any]]) -> None:
+        """Complete and fill in."""
+        completed = await self.shape.complete(run, [self.value_of(row) for row in rows])
+        for value, target in zip(completed, shown, strict=True):
+            target[self.response_key] = value
+
+    def explain(self, indent: int) -> list[str]:
+        """Return lines that tell a person what this does."""
+        return [f"{'  ' * indent}{self.response_key}: of the parent", *self.shape.explain(indent + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class LookupRoot:
+    """A root field that gives one thing by a key."""
+
+    binding: Lookup
+    arguments: Arguments
+    shape: ObjectShape
+    required: bool
+
+    async def value(self, run: Run) -> Any:
+        """Return what the field shows."""
+        key, relation = self.binding.key(self.arguments.values(run))
+        rows = await relation.fetch(run.context, [key], self.shape.columns)
+        [shown] = await self.shape.complete(run, rows)
+        if shown is None and self.required:
+            raise Anomaly
+        return shown
+
+    def explain(self, indent: int) -> list[str]:
+        """Return lines that tell a person what this does."""
+        return [f"{'  ' * indent}fetch {self.binding.name} by key", *self.shape.explain(indent + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolverRoot:
+    """A root field whose ordinary resolver gives the value."""
+
+    response_key: str
+    root_type: GraphQLObjectType
+    definition: GraphQLField
+    nodes: list[FieldNode]
+    arguments: Arguments
+    shape: Shape
+
+    async def value(self, run: Run) -> Any:
+        """Return what the field shows."""
+        [shown] = await self.shape.complete(run, [await self.resolved(run)])
+        return shown
+
+    async def resolved(self, run: Run) -> Any:
+        """Call the resolver and remember its outcome."""
+        executor, resolve = run.executor, self.definition.resolve
+        path = Path(None, self.response_key, self.root_type.name)
+        info = executor.build_resolve_info(self.definition, self.nodes, self.root_type, path)
+        arguments = self.arguments.values(run)
+        try:
+            value = resolve(executor.root_value, info, **arguments) if resolve else None
+            outcome = await value if executor.is_awaitable(value) else value
+        except Exception as error:
+            run.outcomes[self.response_key] = error
+            raise
+        run.outcomes[self.response_key] = outcome
+        return outcome
+
+    def explain(self, indent: int) -> list[str]:
+        """Return lines that tell a person what this does."""
+        return [f"{'  ' * indent}call the resolver", *self.shape.explain(indent + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An operation ready to run: root fields in their order, run one after the other."""
+
+    fields: dict[str, LookupRoot | ResolverRoot | str]  # by response key; a text stands for itself (__typename)
+
+    async def run(self, run: Run) -> dict[str, Any]:
+        """Return the operation's data.
+
+        Raises:
+            Anomaly, or whatever a fetch or a resolver raises: graphql-core must complete the operation.
+        """
+        data: dict[str, Any] = {}
+        for key, root in self.fields.items():
+            data[key] = root if isinstance(root, str) else await root.value(run)
+        return data
+
+    def explain(self) -> list[str]:
+        """Return the plan for a person to read."""
+        lines: list[str] = []
+        for key, root in self.fields.items():
+            lines += [f"{key}: {root}"] if isinstance(root, str) else [f"{key}:", *root.explain(1)]
+        return lines
