@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     keepalive_timeout_s: Seconds = Field(75, description="idle time of a kept connection")
     max_tokens: Positive = Field(2_000, description="lexical tokens in a GraphQL document")
     max_depth: Positive = Field(12, description="fields inside fields in a GraphQL operation; introspection is exempt")
+    max_aliases: Positive = Field(30, description="aliases in a GraphQL document, in fragments as often as these are spread")
+    max_root_fields: Positive = Field(20, description="root fields of a GraphQL operation")
+    max_directives: Positive = Field(50, description="directives in a GraphQL document, counted like aliases")
+    max_nodes: Positive = Field(20_000, description="rows that an operation's lists may ask for: sizes multiplied along each path")
+    max_cost: Positive = Field(10_000, description="cost of an operation before it runs")
     max_page_size: Positive = Field(100, description="largest first and last")
     max_node_ids: Positive = Field(100, description="ids in one nodes(ids:)")
     max_documents: Positive = Field(1_000, description="parsed and validated documents kept in memory")
@@ -70,6 +75,17 @@ class Settings(BaseSettings):
     db_acquire_timeout_s: Seconds = Field(3, description="wait for a free connection before 503")
     redis_timeout_s: Seconds = Field(1, description="connecting to Redis and waiting for its answer")
     shutdown_timeout_s: Seconds = Field(3, description="time for running requests to end on SIGTERM")
+
+    # How much one caller may ask for.
+    anonymous_points: Positive = Field(20_000, description="bucket of an anonymous caller's address, in points of cost")
+    anonymous_points_per_s: Positive = Field(1_000, description="points that flow back into it each second")
+    signed_in_points: Positive = Field(100_000, description="bucket of a signed-in user")
+    signed_in_points_per_s: Positive = Field(5_000, description="points that flow back into it each second")
+    max_new_documents_per_minute: Positive = Field(120, description="documents from one caller that this process has not seen yet")
+    max_running_per_caller: Positive = Field(20, description="queries and mutations of one caller at once, in one process")
+    max_running: Positive = Field(200, description="queries and mutations at once in one process; beyond, 503")
+    max_sockets_per_address: Positive = Field(100, description="anonymous sockets from one address, in one process")
+    max_sockets_per_user: Positive = Field(20, description="sockets of one signed-in user, in one process")
 
     # Accounts.
     session_ttl_s: Positive = Field(90 * 24 * 3600, description="life of a bearer token")

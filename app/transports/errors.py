@@ -36,6 +36,11 @@ ROWS: Final[dict[str, Row]] = {
     "OPERATION_RESOLUTION_FAILURE": Row(400),
     "TOKEN_LIMIT": Row(400),
     "DEPTH_LIMIT": Row(400),
+    "ALIAS_LIMIT": Row(400),
+    "ROOT_FIELD_LIMIT": Row(400),
+    "DIRECTIVE_LIMIT": Row(400),
+    "NODE_LIMIT": Row(400),
+    "COST_ESTIMATED_TOO_EXPENSIVE": Row(400),
     "INTROSPECTION_DISABLED": Row(400),
     "TOO_MANY_OPERATIONS": Row(429),
     # The domain.

@@ -22,7 +22,7 @@ from graphql.execution.executor import Executor
 from app.engine import Compilation, Plan, Uncovered, compile_operation, flag_variables
 from app.settings import Settings
 from app.transports.graphql.bindings import binding_of
-from app.transports.graphql.limits import depth_of
+from app.transports.graphql.limits import Shape, shape_of, too_much
 
 LONGEST_KEPT = 16 * 1024  # characters; longer documents are rare, and a thousand of them would fill the memory
 MAX_ERRORS = 20  # in one answer
@@ -44,6 +44,7 @@ class Document:
     ast: DocumentNode
     operations: dict[str | None, OperationDefinitionNode]
     flags: tuple[str, ...]  # the variables in its @skip and @include
+    depth: int  # of its deepest operation
     plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)  # by operation and flags; None: not covered
 
     def plan(self, executor: Executor[Any]) -> Plan | None:
@@ -101,25 +102,25 @@ class Documents:
         limits = self._settings
         try:
             ast = parse(Source(text), max_lexical_tokens=limits.max_tokens, max_comments=limits.max_tokens)
-            depth = depth_of(ast)
+            shape = shape_of(ast)
         except GraphQLSyntaxError as error:
             too_many = "Document contains more than" in error.message
             return Refusal("TOKEN_LIMIT" if too_many else "GRAPHQL_PARSE_FAILED", [error])
         except RecursionError:
-            depth = limits.max_depth + 1
-        if depth > limits.max_depth:
-            problem = f"The document nests deeper than {limits.max_depth} fields: split it into several."
-            return Refusal("DEPTH_LIMIT", [GraphQLError(problem)])
-        return self._validated(ast)
+            shape = Shape(depth=limits.max_depth + 1)
+        if refusal := too_much(shape, limits):
+            code, problem = refusal
+            return Refusal(code, [GraphQLError(problem)])
+        return self._validated(ast, shape.depth)
 
-    def _validated(self, ast: DocumentNode) -> Document | Refusal:
+    def _validated(self, ast: DocumentNode, depth: int) -> Document | Refusal:
         errors = validate(self.schema, ast, self._rules, max_errors=MAX_ERRORS, hide_suggestions=self.hides_suggestions)
         if errors:
             introspection = self.hides_suggestions and any("introspection has been disabled" in error.message for error in errors)
             return Refusal("INTROSPECTION_DISABLED" if introspection else "GRAPHQL_VALIDATION_FAILED", errors)
         operations = [node for node in ast.definitions if isinstance(node, OperationDefinitionNode)]
         named = {node.name.value if node.name else None: node for node in operations}
-        return Document(ast, named, flag_variables(ast))
+        return Document(ast, named, flag_variables(ast), depth)
 
 
 def is_mutation(operation: OperationDefinitionNode) -> bool:
