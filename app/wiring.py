@@ -16,10 +16,12 @@ from app.infra.database import Database
 from app.infra.embedded import Addresses
 from app.infra.event_log import Relay, Tail
 from app.infra.redis import Redis
+from app.services.budgets import Budgets
 from app.services.context import Resources
 from app.services.housekeeping import keep_house
 from app.settings import Settings
 from app.stores.attempts import Attempts
+from app.stores.buckets import Buckets
 from app.transports.http.server import application, serving
 from app.transports.http.slow_heads import SlowHeads
 
@@ -70,7 +72,7 @@ async def opened_resources(settings: Settings, addresses: Addresses, *, say: Say
             for work in (relay.run, tail.run, lambda: redis.listen(relay.handlers()), lambda: keep_house(db, settings))
         ]
         try:
-            yield Resources(settings, db, tail, relay, Attempts(redis)), redis
+            yield Resources(settings, db, tail, relay, Attempts(redis), Budgets(settings, Buckets(redis))), redis
         finally:
             for task in tasks:
                 task.cancel()

@@ -40,12 +40,13 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in device. `is_demo` sessions have a token that everybody knows."""
+    """A signed-in device. `is_demo` sessions have a token that everybody knows; `is_unlimited` ones are never throttled."""
 
     id: int
     user_id: int
     is_demo: bool
     expires_at: datetime
+    is_unlimited: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Viewer:
     user_id: int
     session_id: int
     expires_at: datetime
+    is_unlimited: bool = False
 
 
 class Unchanged(Enum):

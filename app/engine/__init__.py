@@ -12,6 +12,9 @@ The engine knows graphql-core and nothing of what is fetched.
 
 from app.engine.bindings import Attribute, Binding, Bindings, ListPage, Lookup, ToMany, ToOne
 from app.engine.compiling import Compilation, compile_operation, flag_variables
+from app.engine.cost import Estimate, Formula, ListSize
+from app.engine.cost_explaining import explain
+from app.engine.costing import Costing, TooComplex
 from app.engine.plan import Anomaly, Plan, Run, Uncovered
 
 __all__ = [
@@ -20,13 +23,19 @@ __all__ = [
     "Binding",
     "Bindings",
     "Compilation",
+    "Costing",
+    "Estimate",
+    "Formula",
     "ListPage",
+    "ListSize",
     "Lookup",
     "Plan",
     "Run",
     "ToMany",
     "ToOne",
+    "TooComplex",
     "Uncovered",
     "compile_operation",
+    "explain",
     "flag_variables",
 ]

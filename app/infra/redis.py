@@ -62,6 +62,10 @@ class Redis:
         reply = await self._attempt(lambda: self._client.eval(COUNT_UP, 1, name, str(window_s * 1000)))
         return (int(reply[0]), int(reply[1])) if isinstance(reply, list) else None
 
+    async def run(self, script: str, key: str, *args: int | str) -> object:
+        """Run a script on one key, in one step that no other caller can come between; return its reply, None without Redis."""
+        return await self._attempt(lambda: self._client.eval(script, 1, self._prefix + key, *map(str, args)))
+
     async def is_up(self) -> bool:
         """Say whether Redis answers."""
         try:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from app.domain.budgets import Caller, Charge
 from app.domain.errors import Unauthenticated
 from app.domain.events import EventCursor
 from app.domain.models import Viewer
 from app.infra.database import Counts, Database
 from app.infra.event_log import Relay, Tail
+from app.services.budgets import Budgets
 from app.services.loaders import Loaders
 from app.settings import Settings
 from app.stores.attempts import Attempts
@@ -21,6 +23,7 @@ class Resources:
     tail: Tail
     relay: Relay
     attempts: Attempts
+    budgets: Budgets
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +37,9 @@ class RequestContext:
     viewer: Viewer | None = None
     address: str = ""  # the caller's network address, for limits on anonymous callers
     counts: Counts = field(default_factory=Counts)
+    charge: Charge | None = None  # what the operation costs, from when it is admitted
+    wants_cost: bool = False  # show the charge in the answer
+    is_dry_run: bool = False  # explain the cost and run nothing
     db: Database = field(init=False)
     loaders: Loaders = field(init=False)
     event_cursor: EventCursor = field(init=False)  # the log's head before anything is read: listening from here leaves no hole
@@ -47,6 +53,11 @@ class RequestContext:
     def settings(self) -> Settings:
         """The limits in force."""
         return self.resources.settings
+
+    @property
+    def caller(self) -> Caller:
+        """Who pays for the request."""
+        return self.resources.budgets.caller(self.viewer, self.address)
 
     @property
     def viewer_id(self) -> int | None:
@@ -65,4 +76,4 @@ class RequestContext:
 
     def for_next_event(self) -> "RequestContext":
         """Return a context of the same viewer with nothing loaded yet."""
-        return RequestContext(self.resources, self.viewer, self.address)
+        return RequestContext(self.resources, self.viewer, self.address, wants_cost=self.wants_cost)

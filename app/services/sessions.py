@@ -11,11 +11,12 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app import stores
 from app.domain import events, text
-from app.domain.errors import Conflict, InvalidInput, Throttled, Unauthenticated
+from app.domain.errors import Conflict, InvalidInput, NotFound, Throttled, Unauthenticated
 from app.domain.models import User, Viewer
 from app.infra import event_log
 from app.infra.database import Database
 from app.services.context import RequestContext
+from app.settings import Settings
 
 SIGN_IN_WINDOW_S = 15 * 60
 SIGN_UP_WINDOW_S = 3600
@@ -107,7 +108,21 @@ async def authenticate(ctx: RequestContext, token: str) -> Viewer:
     session = await stores.sessions.by_token(ctx.db, token) if 0 < len(token) <= LONGEST_TOKEN else None
     if session is None or (session.is_demo and ctx.settings.is_production):
         raise Unauthenticated("The bearer token is not valid any more: sign in again.")
-    return Viewer(session.user_id, session.id, session.expires_at)
+    return Viewer(session.user_id, session.id, session.expires_at, session.is_unlimited)
+
+
+async def give(db: Database, settings: Settings, *, username: str, is_unlimited: bool) -> str:
+    """Make a session for an account without its password, as whoever runs the server may; return its token.
+
+    Raises:
+        NotFound: there is no such account.
+    """
+    [user] = await stores.users.by_usernames(db, [username.strip().lower()])
+    if user is None:
+        raise NotFound(f"There is no user named {username[:80]!r}.")
+    token, expires_at = _new_token(settings)
+    await stores.sessions.insert(db, user_id=user.id, token=token, expires_at=expires_at, is_unlimited=is_unlimited)
+    return token
 
 
 def _fits(password: str, password_hash: str) -> bool:
@@ -118,10 +133,13 @@ def _fits(password: str, password_hash: str) -> bool:
 
 
 async def _start(ctx: RequestContext, user_id: int, *, db: Database) -> str:
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    expires_at = datetime.now(UTC) + timedelta(seconds=ctx.settings.session_ttl_s)
+    token, expires_at = _new_token(ctx.settings)
     await stores.sessions.insert(db, user_id=user_id, token=token, expires_at=expires_at)
     return token
+
+
+def _new_token(settings: Settings) -> tuple[str, datetime]:
+    return secrets.token_urlsafe(TOKEN_BYTES), datetime.now(UTC) + timedelta(seconds=settings.session_ttl_s)
 
 
 async def _limit(ctx: RequestContext, key: str, *, at_most: int, window_s: int) -> None:

@@ -12,15 +12,15 @@ def hash_of(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-async def insert(db: Database, *, user_id: int, token: str, expires_at: datetime) -> int:
+async def insert(db: Database, *, user_id: int, token: str, expires_at: datetime, is_unlimited: bool = False) -> int:
     """Make a session; return its id. One statement."""
-    sql = "insert into sessions (user_id, token_hash, expires_at) values ($1, $2, $3) returning id"
-    return int(await db.fetchval(sql, user_id, hash_of(token), expires_at))
+    sql = "insert into sessions (user_id, token_hash, expires_at, unlimited) values ($1, $2, $3, $4) returning id"
+    return int(await db.fetchval(sql, user_id, hash_of(token), expires_at, is_unlimited))
 
 
 async def by_token(db: Database, token: str) -> Session | None:
     """Return the session of a token that has not expired. One statement."""
-    sql = "select id, user_id, is_demo, expires_at from sessions where token_hash = $1 and expires_at > now()"
+    sql = "select id, user_id, is_demo, expires_at, unlimited from sessions where token_hash = $1 and expires_at > now()"
     row = await db.fetchrow(sql, hash_of(token))
     return Session(*row) if row else None
 

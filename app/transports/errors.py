@@ -76,6 +76,7 @@ class CloseCode:
     SUBPROTOCOL = 4406
     INIT_TIMEOUT = 4408
     ID_IN_USE = 4409
+    TOO_MANY_SOCKETS = 4413
     SECOND_INIT = 4429
 
 

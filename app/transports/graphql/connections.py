@@ -7,6 +7,7 @@ from strawberry import UNSET
 
 from app.domain.paging import Order, Page, Slice, page_of
 from app.services.context import RequestContext
+from app.transports.graphql.costs import FREE
 from app.transports.graphql.scalars import Cursor
 
 if TYPE_CHECKING:  # people, posts and their connections name each other; Strawberry looks the types up when it builds the schema
@@ -53,7 +54,7 @@ def wished_page(ctx: RequestContext, order: Order, *, first: Any, after: Any, la
     return page_of(order, first=first, after=after, last=last, before=before, largest=ctx.settings.max_page_size)
 
 
-@strawberry.type(description="What lies around a page.")
+@strawberry.type(description="What lies around a page.", directives=FREE)
 class PageInfo:
     """What lies around a page."""
 
@@ -63,7 +64,7 @@ class PageInfo:
     end_cursor: Cursor | None = strawberry.field(description="The last edge's cursor; null on an empty page.")
 
 
-@strawberry.type(description="A post's place in a list.")
+@strawberry.type(description="A post's place in a list.", directives=FREE)
 class PostEdge:
     """A post's place in a list."""
 
@@ -71,7 +72,7 @@ class PostEdge:
     node: PostType = strawberry.field(description="The post.")
 
 
-@strawberry.type(description="A page of posts.")
+@strawberry.type(description="A page of posts.", directives=FREE)
 class PostConnection:
     """A page of posts."""
 
@@ -80,7 +81,7 @@ class PostConnection:
     page_info: PageInfo = strawberry.field(description="What lies around this page.")
 
 
-@strawberry.type(description="A person's place in a list.")
+@strawberry.type(description="A person's place in a list.", directives=FREE)
 class UserEdge:
     """A person's place in a list."""
 
@@ -88,7 +89,7 @@ class UserEdge:
     node: UserType = strawberry.field(description="The person.")
 
 
-@strawberry.type(description="A page of people.")
+@strawberry.type(description="A page of people.", directives=FREE)
 class UserConnection:
     """A page of people."""
 
@@ -97,7 +98,7 @@ class UserConnection:
     page_info: PageInfo = strawberry.field(description="What lies around this page.")
 
 
-@strawberry.type(description="A post's place in a home feed.")
+@strawberry.type(description="A post's place in a home feed.", directives=FREE)
 class FeedEdge:
     """A post's place in a home feed."""
 
@@ -105,7 +106,7 @@ class FeedEdge:
     node: PostType = strawberry.field(description="The post.")
 
 
-@strawberry.type(description="A page of a home feed.")
+@strawberry.type(description="A page of a home feed.", directives=FREE)
 class FeedConnection:
     """A page of a home feed."""
 

@@ -19,9 +19,10 @@ from graphql import (
 )
 from graphql.execution.executor import Executor
 
-from app.engine import Compilation, Plan, Uncovered, compile_operation, flag_variables
+from app.engine import Compilation, Costing, Formula, Plan, Uncovered, compile_operation, flag_variables
 from app.settings import Settings
 from app.transports.graphql.bindings import binding_of
+from app.transports.graphql.costs import PRICES
 from app.transports.graphql.limits import Shape, shape_of, too_much
 
 LONGEST_KEPT = 16 * 1024  # characters; longer documents are rare, and a thousand of them would fill the memory
@@ -46,12 +47,12 @@ class Document:
     flags: tuple[str, ...]  # the variables in its @skip and @include
     depth: int  # of its deepest operation
     plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)  # by operation and flags; None: not covered
+    formulas: dict[tuple[Any, ...], Formula] = field(default_factory=dict)  # by the same
 
     def plan(self, executor: Executor[Any]) -> Plan | None:
         """Return the plan of an operation whose variables are coerced, None where it runs on graphql-core as a whole."""
         operation, variables = executor.operation, executor.variable_values
-        name = operation.name.value if operation.name else None
-        key = (name, *(variables.coerced.get(flag) for flag in self.flags))
+        key = self._key(executor)
         if key not in self.plans:
             if len(self.plans) >= MAX_PLANS:
                 return None
@@ -61,6 +62,27 @@ class Document:
             except Uncovered:
                 self.plans[key] = None
         return self.plans[key]
+
+    def formula(self, executor: Executor[Any], *, largest_size: int) -> Formula:
+        """Return the formula of the cost of an operation whose variables are coerced.
+
+        Raises:
+            TooComplex: it has too many distinct selections.
+        """
+        key = self._key(executor)
+        formula = self.formulas.get(key)
+        if formula is None:
+            fragments, operation, variables = executor.fragments, executor.operation, executor.variable_values
+            formula = Costing(executor.schema, PRICES, fragments, operation, variables, largest_size).formula()
+            if len(self.formulas) < MAX_PLANS:
+                self.formulas[key] = formula
+        return formula
+
+    def _key(self, executor: Executor[Any]) -> tuple[Any, ...]:
+        """Return what tells an operation with the values of its flags from the document's others."""
+        name = executor.operation.name.value if executor.operation.name else None
+        coerced = executor.variable_values.coerced
+        return (name, *(coerced.get(flag) for flag in self.flags))
 
     def operation(self, name: str | None) -> OperationDefinitionNode | Refusal:
         """Return the operation that a request means: the named one, or the only one."""
@@ -84,6 +106,10 @@ class Documents:
         self.hides_suggestions = not settings.allows_introspection
         self._rules = (*specified_rules, NoSchemaIntrospectionCustomRule) if self.hides_suggestions else specified_rules
         self._kept: OrderedDict[str, Document | Refusal] = OrderedDict()
+
+    def knows(self, text: str) -> bool:
+        """Say whether the document of this text was read already."""
+        return text in self._kept
 
     def get(self, text: str) -> Document | Refusal:
         """Return the document of this text, or why it is refused. About a millisecond the first time."""

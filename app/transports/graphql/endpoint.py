@@ -1,9 +1,11 @@
 """GraphQL over HTTP: POST and GET at /graphql (the specification's draft of August 2026, with the audit suite's status codes)."""
 
+import time
 from typing import Any, Final
 
 from aiohttp import hdrs, web
 
+from app.domain.budgets import Standing
 from app.transports.errors import RequestError
 from app.transports.exchange import (
     authenticated,
@@ -25,6 +27,8 @@ from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, p
 DOCUMENTS: Final = web.AppKey("documents", Documents)
 METHODS = "GET, HEAD, POST, OPTIONS"
 EXECUTOR_HEADER = "Feedgraph-Executor"
+COST_HEADER = "Feedgraph-Cost"  # on demand: most callers never read it, and it makes a small answer twice as large
+DRY_RUN_HEADER = "Feedgraph-Dry-Run"
 VARY = "Accept, Authorization, Accept-Encoding"
 
 
@@ -44,8 +48,10 @@ async def answer_to(request: web.Request) -> Answer:
     """Return the answer to a request whose parameters may still be anything."""
     parameters = await read_parameters(request)
     ctx = await authenticated(request)
+    ctx.wants_cost = request.headers.get(COST_HEADER, "") not in {"", "0"}
+    ctx.is_dry_run = request.headers.get(DRY_RUN_HEADER, "") not in {"", "0"}
     documents = request.app[DOCUMENTS]
-    prepared = prepare(documents, parameters)
+    prepared = prepare(ctx, documents, parameters)
     if isinstance(prepared, Answer):
         return prepared
     refuse_wrong_way(request, prepared)
@@ -93,9 +99,23 @@ def respond(request: web.Request, answer: Answer, media_type: str) -> web.Respon
         answer.extensions["counts"] = counts_shown(context_of(request).counts)
     legacy_success = media_type == LEGACY_TYPE and answer.went_through
     headers = {hdrs.VARY: VARY, EXECUTOR_HEADER: answer.executor, **(challenge(answer.refusal) if answer.refusal else {})}
+    if charge := context_of(request).charge:
+        headers |= rate_limit_headers(charge.standing)
     return json_response(
         request, answer.body, status=200 if legacy_success else answer.status, media_type=media_type, headers=headers
     )
+
+
+def rate_limit_headers(left: Standing) -> dict[str, str]:
+    """Return what a caller has left: the fields of IETF draft-10, and the older ones that many clients know."""
+    budget, reset_s = left.budget, left.reset_s
+    return {
+        "RateLimit-Policy": f'"{budget.name}";q={budget.points};w={budget.window_s};qu="points"',
+        "RateLimit": f'"{budget.name}";r={left.remaining};t={reset_s}',
+        "X-RateLimit-Limit": str(budget.points),
+        "X-RateLimit-Remaining": str(left.remaining),
+        "X-RateLimit-Reset": str(int(time.time()) + reset_s),  # seconds since 1970, as GitHub has it
+    }
 
 
 async def refuse_method(request: web.Request) -> web.Response:

@@ -12,6 +12,7 @@ from app.services.relations import Many, One
 from app.transports.graphql import bindings
 from app.transports.graphql.bindings import BINDING
 from app.transports.graphql.connections import After, Before, Connection, First, Last, wished_page
+from app.transports.graphql.costs import PAGED, first_of
 
 Result = TypeVar("Result")
 Info: TypeAlias = strawberry.Info[RequestContext, Any]
@@ -50,6 +51,7 @@ def listed(relation: Many[Any, Any], graphql_type: Any, description: str, *, def
         graphql_type=graphql_type,
         description=description,
         metadata={BINDING: bindings.to_list(relation, default)},
+        directives=first_of(default),
     )
 
 
@@ -69,5 +71,9 @@ def connected(relation: Many[Any, Any], graphql_type: Any, description: str) -> 
         return Connection(order, await info.context.loaders.many(relation, root, page))
 
     return strawberry.field(
-        resolver=resolve, graphql_type=graphql_type, description=description, metadata={BINDING: bindings.to_connection(relation)}
+        resolver=resolve,
+        graphql_type=graphql_type,
+        description=description,
+        metadata={BINDING: bindings.to_connection(relation)},
+        directives=PAGED,
     )

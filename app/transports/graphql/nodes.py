@@ -8,6 +8,7 @@ from app import services
 from app.domain.ids import parse_id
 from app.domain.models import Post as PostModel
 from app.domain.models import User as UserModel
+from app.transports.graphql.costs import one_for_each
 from app.transports.graphql.fields import Info
 
 
@@ -34,6 +35,7 @@ class NodeQueries:
     @strawberry.field(
         graphql_type=list[Node | None],
         description="The things with these ids, in their order; null where one is unknown or hidden.",
+        directives=one_for_each("ids"),
     )
     async def nodes(self, info: Info, ids: ThingIds) -> list[UserModel | PostModel | None]:
         return await services.users.nodes(info.context, [parse_id(id_, field="ids") for id_ in ids])

@@ -1,6 +1,7 @@
 """The pipeline: parameters in, answers out, the same for HTTP and for sockets.
 
-document (parsed, limited, validated: cached) → operation → variables → execution under a deadline → answer.
+document (parsed, limited, validated: cached) → operation → variables → cost, limits, payment (admission.py) → execution under
+a deadline → answer.
 """
 
 import asyncio
@@ -12,12 +13,13 @@ from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
 from graphql.execution import create_source_event_stream
 from graphql.execution.executor import Executor
 
-from app.domain.errors import DeadlineExceeded
+from app.domain.errors import DeadlineExceeded, Overloaded, Throttled
 from app.domain.events import Gap
 from app.engine import Run
 from app.services.context import RequestContext
 from app.services.updates import LivePost
 from app.transports.errors import Problem, RequestError, problem_of
+from app.transports.graphql.admission import Bill, admitted, explained, paid_event, settle, shown_cost
 from app.transports.graphql.documents import Document, Documents, Refusal, is_mutation, is_subscription
 from app.transports.graphql.parameters import Parameters
 
@@ -68,8 +70,13 @@ class Prepared:
         return is_subscription(self.operation)
 
 
-def prepare(documents: Documents, parameters: Parameters) -> Prepared | Answer:
+def prepare(ctx: RequestContext, documents: Documents, parameters: Parameters) -> Prepared | Answer:
     """Return the operation that the parameters mean, or the answer that refuses them."""
+    if not documents.knows(parameters.query):
+        try:
+            ctx.resources.budgets.count_new_document(ctx.caller)
+        except Throttled as error:
+            return failed(error)
     document = documents.get(parameters.query)
     if isinstance(document, Refusal):
         return refused(document)
@@ -83,24 +90,31 @@ async def execute(ctx: RequestContext, documents: Documents, prepared: Prepared)
     """Run a query or a mutation to its end or to its deadline. Never raises but when cancelled."""
     settings = ctx.settings
     deadline_s = settings.mutation_timeout_s if prepared.is_mutation else settings.query_timeout_s
-    executor = executor_of(ctx, documents, prepared)
-    if isinstance(executor, Answer):
-        return executor
+    ready = await made_ready(ctx, documents, prepared)
+    if isinstance(ready, Answer):
+        return ready
+    executor, bill = ready
     try:
-        async with asyncio.timeout(deadline_s):
-            return await answered(executor, prepared)
+        with ctx.resources.budgets.running(bill.caller):
+            async with asyncio.timeout(deadline_s):
+                answer = await answered(executor, prepared)
     except TimeoutError:
-        return failed(DeadlineExceeded(f"The operation took longer than {deadline_s:g} seconds and was stopped: ask for less."))
+        answer = failed(DeadlineExceeded(f"The operation took longer than {deadline_s:g} seconds and was stopped: ask for less."))
+    except Overloaded as error:
+        await settle(ctx, bill, {}, has_errors=False)
+        return failed(error)
     finally:
         ctx.loaders.stop()
+    return await settled(ctx, bill, answer)
 
 
 async def subscribe(ctx: RequestContext, documents: Documents, prepared: Prepared) -> AsyncIterator[Answer]:
     """Give one answer for each event, for ever; each is executed with nothing loaded yet. A refusal is the only answer."""
-    executor = executor_of(ctx, documents, prepared)
-    if isinstance(executor, Answer):
-        yield executor
+    ready = await made_ready(ctx, documents, prepared)
+    if isinstance(ready, Answer):
+        yield ready
         return
+    executor, bill = ready
     source = create_source_event_stream(executor)
     source = await source if executor.is_awaitable(source) else source
     if isinstance(source, ExecutionResult):
@@ -108,19 +122,22 @@ async def subscribe(ctx: RequestContext, documents: Documents, prepared: Prepare
         return
     try:
         async for update in cast("AsyncIterator[LivePost | Gap]", source):
-            yield await answer_to(ctx, executor, prepared, update)
+            yield await answer_to(ctx, executor, prepared, bill, update)
     except Exception as error:  # whatever a source raises ends this stream alone, with an answer
         yield failed(error)
     finally:
         await cast("Any", source).aclose()
 
 
-async def answer_to(ctx: RequestContext, executor: Executor[Any], prepared: Prepared, update: LivePost | Gap) -> Answer:
+async def answer_to(
+    ctx: RequestContext, executor: Executor[Any], prepared: Prepared, bill: Bill, update: LivePost | Gap
+) -> Answer:
     """Return the answer to one event, its position beside it."""
     if isinstance(update, Gap):
         return gap_answer(update)
     event_executor = executor.build_per_event_executor(update.post)
     event_executor.context_value = event_ctx = ctx.for_next_event()
+    paid = await paid_event(event_ctx, bill)
     try:
         async with asyncio.timeout(ctx.settings.query_timeout_s):
             answer = await answered(event_executor, prepared)
@@ -130,7 +147,7 @@ async def answer_to(ctx: RequestContext, executor: Executor[Any], prepared: Prep
     finally:
         event_ctx.loaders.stop()
     answer.extensions["cursor"] = str(update.cursor)
-    return answer
+    return await settled(event_ctx, paid, answer)
 
 
 def gap_answer(gap: Gap) -> Answer:
@@ -138,6 +155,38 @@ def gap_answer(gap: Gap) -> Answer:
     errors = [{"message": GAP_MESSAGE, "extensions": {"code": "REPLAY_GAP"}}]
     extensions = {"cursor": str(gap.end), "gap": {"from": str(gap.start), "to": str(gap.end)}}
     return Answer(None, errors, extensions)
+
+
+async def made_ready(ctx: RequestContext, documents: Documents, prepared: Prepared) -> tuple[Executor[Any], Bill] | Answer:
+    """Return what runs the operation and what it costs, already paid; or the answer that stands in its place."""
+    executor = executor_of(ctx, documents, prepared)
+    if isinstance(executor, Answer):
+        return executor
+    try:
+        bill = await admitted(ctx, prepared.document, executor)
+    except Throttled as error:
+        return throttled(ctx, error)
+    if isinstance(bill, Refusal):
+        return refused(bill)
+    if ctx.is_dry_run:
+        return Answer(extensions={"cost": explained(bill, ctx.settings)}, executor="none")
+    return executor, bill
+
+
+def throttled(ctx: RequestContext, error: Throttled) -> Answer:
+    """Return the answer to a caller whose budget is used up, with what it would have cost."""
+    answer = failed(error)
+    if ctx.charge:
+        answer.extensions["cost"] = answer.errors[0]["extensions"]["cost"] = shown_cost(ctx.charge)
+    return answer
+
+
+async def settled(ctx: RequestContext, bill: Bill, answer: Answer) -> Answer:
+    """Pay back what the answer did not cost, and show the cost where the caller wants to see it."""
+    await settle(ctx, bill, answer.data, has_errors=bool(answer.errors))
+    if ctx.wants_cost:
+        answer.extensions["cost"] = shown_cost(bill.charge)
+    return answer
 
 
 def executor_of(ctx: RequestContext, documents: Documents, prepared: Prepared) -> Executor[Any] | Answer:

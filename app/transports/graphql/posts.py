@@ -30,6 +30,7 @@ from app.transports.graphql.connections import (
     UserType,
     wished_page,
 )
+from app.transports.graphql.costs import PAGED, mutation
 from app.transports.graphql.fields import Info, connected, given, listed, related
 from app.transports.graphql.nodes import Node
 from app.transports.graphql.scalars import EventCursor
@@ -117,7 +118,9 @@ class PostQueries:
     async def post(self, info: Info, id: PostId) -> PostModel | None:
         return await services.posts.find(info.context, parse_id(id))
 
-    @strawberry.field(graphql_type=PostConnection, description="Everybody's posts, replies included, newest first.")
+    @strawberry.field(
+        graphql_type=PostConnection, description="Everybody's posts, replies included, newest first.", directives=PAGED
+    )
     async def latest_posts(
         self, info: Info, first: First = UNSET, after: After = UNSET, last: Last = UNSET, before: Before = UNSET
     ) -> Any:
@@ -141,7 +144,7 @@ def payload(post: PostModel) -> PostPayload:
 class PostMutations:
     """Writing, changing, removing and liking posts."""
 
-    @strawberry.mutation(graphql_type=PostPayload, description="Write a post or a reply.")
+    @mutation(graphql_type=PostPayload, description="Write a post or a reply.")
     async def create_post(
         self, info: Info, input: Annotated[CreatePostInput, strawberry.argument(description="What to write.")]
     ) -> PostPayload:
@@ -153,7 +156,7 @@ class PostMutations:
         )
         return payload(await services.posts.create(info.context, draft))
 
-    @strawberry.mutation(graphql_type=PostPayload, description="Change a post of your own.")
+    @mutation(graphql_type=PostPayload, description="Change a post of your own.")
     async def edit_post(
         self, info: Info, input: Annotated[EditPostInput, strawberry.argument(description="What to change.")]
     ) -> PostPayload:
@@ -163,16 +166,16 @@ class PostMutations:
         title = UNCHANGED if input.title is UNSET else input.title
         return payload(await services.posts.edit(info.context, parse_id(input.id), content=content, title=title))
 
-    @strawberry.mutation(graphql_type=DeletePostPayload, description="Delete a post of your own; replies to it stay.")
+    @mutation(graphql_type=DeletePostPayload, description="Delete a post of your own; replies to it stay.")
     async def delete_post(self, info: Info, id: PostId) -> DeletePostPayload:
         await services.posts.delete(info.context, parse_id(id))
         return DeletePostPayload(id=id)
 
-    @strawberry.mutation(graphql_type=PostPayload, description="Like a post; again changes nothing.")
+    @mutation(graphql_type=PostPayload, description="Like a post; again changes nothing.")
     async def like_post(self, info: Info, id: PostId) -> PostPayload:
         return payload(await services.likes.add(info.context, parse_id(id)))
 
-    @strawberry.mutation(graphql_type=PostPayload, description="Take a like back; again changes nothing.")
+    @mutation(graphql_type=PostPayload, description="Take a like back; again changes nothing.")
     async def unlike_post(self, info: Info, id: PostId) -> PostPayload:
         return payload(await services.likes.remove(info.context, parse_id(id)))
 

@@ -9,13 +9,14 @@ from strawberry.schema.config import StrawberryConfig
 from app.transports.graphql.feeds import FeedQueries
 from app.transports.graphql.nodes import NodeQueries
 from app.transports.graphql.posts import Post, PostMutations, PostQueries, PostSubscriptions
+from app.transports.graphql.rate_limit import RateLimitQueries
 from app.transports.graphql.scalars import SCALARS
 from app.transports.graphql.sessions import SessionMutations
 from app.transports.graphql.users import User, UserMutations, UserQueries
 
 
 @strawberry.type(description="What can be read.")
-class Query(UserQueries, PostQueries, FeedQueries, NodeQueries):
+class Query(UserQueries, PostQueries, FeedQueries, NodeQueries, RateLimitQueries):
     """What can be read."""
 
 
@@ -39,8 +40,8 @@ SCHEMA = strawberry.Schema(
 
 
 def remembering(field: GraphQLField) -> GraphQLFieldResolver:
-    """Return a mutation's resolver that does nothing a second time: where graphql-core completes what a plan began, the root value
-    holds what the resolvers gave or raised before."""
+    """Return a mutation's resolver that does nothing a second time: where graphql-core completes what a plan began, the root
+    value holds what the resolvers gave or raised before."""
     resolve = field.resolve or default_field_resolver
 
     def resolve_once(done: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:

@@ -6,6 +6,7 @@ import strawberry
 
 from app import services
 from app.domain.models import User as UserModel
+from app.transports.graphql.costs import mutation
 from app.transports.graphql.fields import Info
 from app.transports.graphql.users import User
 
@@ -44,7 +45,7 @@ def payload(token: str, user: UserModel) -> SignInPayload:
 class SessionMutations:
     """Signing up, in and out."""
 
-    @strawberry.mutation(graphql_type=SignInPayload, description="Make an account, and a session for it.")
+    @mutation(graphql_type=SignInPayload, description="Make an account, and a session for it.")
     async def sign_up(
         self, info: Info, input: Annotated[SignUpInput, strawberry.argument(description="The account.")]
     ) -> SignInPayload:
@@ -53,12 +54,12 @@ class SessionMutations:
         )
         return payload(token, user)
 
-    @strawberry.mutation(graphql_type=SignInPayload, description="Make a session for an account.")
+    @mutation(graphql_type=SignInPayload, description="Make a session for an account.")
     async def sign_in(
         self, info: Info, input: Annotated[SignInInput, strawberry.argument(description="Name and password.")]
     ) -> SignInPayload:
         return payload(*await services.sessions.sign_in(info.context, username=input.username, password=input.password))
 
-    @strawberry.mutation(description="End this request's session; its open streams end too. False where it had ended already.")
+    @mutation(description="End this request's session; its open streams end too. False where it had ended already.")
     async def sign_out(self, info: Info) -> bool:
         return await services.sessions.sign_out(info.context)

@@ -12,6 +12,7 @@ from app.domain.models import User as UserModel
 from app.services import relations
 from app.transports.graphql.bindings import BINDING, lookup
 from app.transports.graphql.connections import PostConnection, PostType, UserConnection
+from app.transports.graphql.costs import mutation
 from app.transports.graphql.fields import Info, connected, given, listed, related
 from app.transports.graphql.nodes import Node
 
@@ -85,10 +86,10 @@ class UserQueries:
 class UserMutations:
     """Following and unfollowing."""
 
-    @strawberry.mutation(graphql_type=UserPayload, description="Follow somebody; again changes nothing.")
+    @mutation(graphql_type=UserPayload, description="Follow somebody; again changes nothing.")
     async def follow_user(self, info: Info, id: UserId) -> Any:
         return UserPayload(user=await services.follows.add(info.context, parse_id(id)))  # type: ignore[arg-type]  # shown as User
 
-    @strawberry.mutation(graphql_type=UserPayload, description="Stop following somebody; again changes nothing.")
+    @mutation(graphql_type=UserPayload, description="Stop following somebody; again changes nothing.")
     async def unfollow_user(self, info: Info, id: UserId) -> Any:
         return UserPayload(user=await services.follows.remove(info.context, parse_id(id)))  # type: ignore[arg-type]  # shown as User

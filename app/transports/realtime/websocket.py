@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from app.domain.errors import FeedgraphError, Unauthenticated
 from app.services.context import RequestContext
 from app.transports.errors import CloseCode, RequestError, problem_of
 from app.transports.exchange import RESOURCES, authenticated, bearer_token, to_the_end
-from app.transports.graphql.endpoint import DOCUMENTS
+from app.transports.graphql.endpoint import COST_HEADER, DOCUMENTS
 from app.transports.graphql.parameters import parameters_of
 from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, prepare, subscribe
 from app.transports.realtime.graphql_transport_ws import (
@@ -103,6 +104,7 @@ class Connection:
         self._ctx: RequestContext | None = None  # the viewer of the whole connection; each operation has a context of its own
         self._tasks: set[asyncio.Task[None]] = set()
         self._operations: dict[str, asyncio.Task[None]] = {}
+        self._counted = ExitStack()  # leaves the count of its caller's sockets at the end
 
     async def run(self) -> None:
         """Receive until the socket closes, then end what is still running."""
@@ -116,6 +118,7 @@ class Connection:
         finally:
             for task in self._tasks:
                 task.cancel()
+            self._counted.close()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _act(self, action: Action | None) -> None:
@@ -145,6 +148,10 @@ class Connection:
             code = CloseCode.REFUSED if problem.status == 401 else WSCloseCode.TRY_AGAIN_LATER
             await self._close(code, problem.message)
             return
+        if not self._counted.enter_context(ctx.resources.budgets.socket(ctx.caller)):
+            await self._close(CloseCode.TOO_MANY_SOCKETS, "Too many sockets of one caller: use one for all operations")
+            return
+        ctx.wants_cost = payload.get(COST_HEADER, "") not in {"", "0"}
         self._ctx = ctx
         await self._send(self._protocol.acknowledge({"cursor": str(ctx.resources.tail.cursor)}))
         if ctx.viewer is not None:
@@ -160,7 +167,8 @@ class Connection:
             if len(self._operations) > self._settings.ws_max_operations:
                 limit = self._settings.ws_max_operations
                 raise RequestError("TOO_MANY_OPERATIONS", f"At most {limit} operations may run on one socket.")
-            prepared = prepare(self._request.app[DOCUMENTS], parameters_of(payload))
+            assert self._ctx is not None  # noqa: S101  # the protocol lets no operation start before the acknowledgement
+            prepared = prepare(self._ctx, self._request.app[DOCUMENTS], parameters_of(payload))
         except RequestError as error:
             prepared = failed(error)
         refusal = prepared if isinstance(prepared, Answer) else await self._answer(id_, prepared)

@@ -1,0 +1,236 @@
+"""Who may ask for how much: points of cost, operations at once, documents that are new to this process, and sockets.
+
+A caller's bucket lies in Redis. This process leases a slice of it and goes there again only when the slice is used up: a round
+trip for every request would cost more than most requests. So a caller may spend at most a slice a process more than the bucket
+holds.
+"""
+
+import asyncio
+import ipaddress
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import structlog
+
+from app.domain.budgets import Budget, Caller, Charge, Standing
+from app.domain.errors import Overloaded, Throttled
+from app.domain.models import Viewer
+from app.settings import Settings
+from app.stores.buckets import Buckets
+
+if TYPE_CHECKING:  # the context holds the budgets
+    from app.services.context import RequestContext
+
+log = structlog.get_logger(__name__)
+
+SLICES = 10  # in a full bucket
+SHARE_WITHOUT_REDIS = 4  # the processes that we suppose to share a caller's bucket while they cannot ask each other
+CALLERS_IN_MEMORY = 10_000
+MINUTE_S = 60.0
+
+
+@dataclass(slots=True)
+class Lease:
+    """What this process holds of a caller's bucket."""
+
+    points: int = 0  # paid for in Redis, not spent yet
+    left: int = 0  # in Redis when we were there last, at `seen_s`
+    seen_s: float = 0.0
+    own_points: float = 0.0  # the bucket of this process alone, for the time without Redis, as of `own_s`
+    own_s: float = 0.0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one trip to Redis at a time, so that a lease is one slice
+
+
+class Budgets:
+    """What callers have spent and are doing, in this process."""
+
+    def __init__(self, settings: Settings, buckets: Buckets) -> None:
+        self._settings = settings
+        self._buckets = buckets
+        self._anonymous = Budget("anonymous", settings.anonymous_points, settings.anonymous_points_per_s)
+        self._signed_in = Budget("signed-in", settings.signed_in_points, settings.signed_in_points_per_s)
+        self._unlimited = Budget("unlimited", settings.signed_in_points, settings.signed_in_points_per_s, is_unlimited=True)
+        self._leases: OrderedDict[str, Lease] = OrderedDict()
+        self._new_documents: OrderedDict[str, tuple[float, int]] = OrderedDict()  # by caller: end of the window, count
+        self._running: Counter[str] = Counter()
+        self._sockets: Counter[str] = Counter()
+        self._is_alone = False
+
+    def caller(self, viewer: Viewer | None, address: str) -> Caller:
+        """Return who pays for a request."""
+        if viewer is None:
+            return Caller(f"address:{network_of(address)}", self._anonymous)
+        if viewer.is_unlimited:
+            return Caller(f"unlimited:{viewer.user_id}", self._unlimited)  # apart, so that it does not empty the user's bucket
+        return Caller(f"user:{viewer.user_id}", self._signed_in)
+
+    async def pay(self, caller: Caller, points: int) -> Standing:
+        """Take points from the caller's bucket; what costs more than a full one takes all of it.
+
+        Raises:
+            Throttled: there are not enough.
+        """
+        lease = self._lease(caller)
+        points = min(points, caller.budget.points)
+        if lease.points < points:
+            async with lease.turn:
+                if lease.points < points:
+                    await self._renew(caller, lease, points)
+                lease.points -= points
+        else:
+            lease.points -= points
+        return standing(caller, lease)
+
+    async def refund(self, caller: Caller, points: int) -> Standing:
+        """Give back what was paid and not needed."""
+        lease = self._lease(caller)
+        lease.points += points
+        surplus = lease.points - slice_of(caller.budget)
+        if surplus > 0:
+            lease.points -= surplus
+            lease.left = min(caller.budget.points, lease.left + surplus)
+            await self._buckets.put_back(caller, surplus)
+        return standing(caller, lease)
+
+    def standing(self, caller: Caller) -> Standing:
+        """Return what a caller has left, as far as this process knows."""
+        return standing(caller, self._lease(caller))
+
+    async def _renew(self, caller: Caller, lease: Lease, points: int) -> None:
+        """Bring the lease to at least so many points."""
+        missing = points - lease.points
+        taken = await self._buckets.take(caller, missing, missing + slice_of(caller.budget))
+        if taken is None:
+            self._spend_alone(caller, lease, missing)
+            return
+        if self._is_alone:
+            self._is_alone = False
+            log.warning("budgets_shared_again")
+        lease.left, lease.seen_s = taken.left, time.monotonic()
+        if taken.points == 0:
+            raise throttled(caller.budget, missing - taken.left)
+        lease.points += taken.points
+
+    def _spend_alone(self, caller: Caller, lease: Lease, points: int) -> None:
+        """Take points from a smaller bucket of this process."""
+        if not self._is_alone:
+            self._is_alone = True
+            log.warning("budgets_not_shared", share=f"1/{SHARE_WITHOUT_REDIS} of each bucket")
+        budget, now_s = caller.budget, time.monotonic()
+        full = max(1, budget.points // SHARE_WITHOUT_REDIS)
+        flow = budget.points_per_s / SHARE_WITHOUT_REDIS
+        has = min(full, lease.own_points + (now_s - lease.own_s) * flow) if lease.own_s else full
+        points_here = min(points, full)
+        lease.left, lease.seen_s = int(has), now_s
+        if has < points_here and not budget.is_unlimited:
+            raise throttled(budget, int((points_here - has) * SHARE_WITHOUT_REDIS))
+        lease.own_points, lease.own_s = max(has - points_here, -full), now_s
+        lease.left = int(lease.own_points)
+        lease.points += points
+
+    def _lease(self, caller: Caller) -> Lease:
+        lease = self._leases.get(caller.key)
+        if lease is None:
+            lease = self._leases[caller.key] = Lease(left=caller.budget.points, seen_s=time.monotonic())
+            if len(self._leases) > CALLERS_IN_MEMORY:
+                self._leases.popitem(last=False)
+        else:
+            self._leases.move_to_end(caller.key)
+        return lease
+
+    def count_new_document(self, caller: Caller) -> None:
+        """Count a document that this process must parse and validate, which takes it more than most requests.
+
+        Raises:
+            Throttled: there were too many in this minute.
+        """
+        if caller.budget.is_unlimited:
+            return
+        now_s = time.monotonic()
+        end_s, count = self._new_documents.pop(caller.key, (0.0, 0))
+        if end_s <= now_s:
+            end_s, count = now_s + MINUTE_S, 0
+        self._new_documents[caller.key] = (end_s, count + 1)
+        if len(self._new_documents) > CALLERS_IN_MEMORY:
+            self._new_documents.popitem(last=False)
+        limit = self._settings.max_new_documents_per_minute
+        if count >= limit:
+            message = f"More than {limit} new documents in a minute: send values as variables, so that documents stay the same."
+            raise Throttled(message, retry_after_s=max(1, int(end_s - now_s) + 1))
+
+    @contextmanager
+    def running(self, caller: Caller) -> Iterator[None]:
+        """Count an operation while it runs.
+
+        Raises:
+            Overloaded: the caller, or all callers together, run too many.
+        """
+        limits = self._settings
+        if self._running.total() >= limits.max_running:
+            raise Overloaded
+        if self._running[caller.key] >= limits.max_running_per_caller and not caller.budget.is_unlimited:
+            raise Overloaded(f"More than {limits.max_running_per_caller} of your operations at once: wait for some to end.")
+        with counted(self._running, caller.key):
+            yield
+
+    @contextmanager
+    def socket(self, caller: Caller) -> Iterator[bool]:
+        """Count a socket while it is open; give False where the caller has too many."""
+        is_anonymous = caller.budget is self._anonymous
+        limit = self._settings.max_sockets_per_address if is_anonymous else self._settings.max_sockets_per_user
+        with counted(self._sockets, caller.key):
+            yield self._sockets[caller.key] <= limit or caller.budget.is_unlimited
+
+
+@contextmanager
+def counted(counter: Counter[str], key: str) -> Iterator[None]:
+    """Count one more while the context is open; forget keys that have none."""
+    counter[key] += 1
+    try:
+        yield
+    finally:
+        counter[key] -= 1
+        if not counter[key]:
+            del counter[key]
+
+
+def slice_of(budget: Budget) -> int:
+    """Return how many points a process takes at a time."""
+    return max(1, budget.points // SLICES)
+
+
+def standing(caller: Caller, lease: Lease) -> Standing:
+    """Return what is left: what Redis had, what has flowed back since, and what this process holds."""
+    flowed = int((time.monotonic() - lease.seen_s) * caller.budget.points_per_s)
+    return Standing(caller.budget, max(0, min(caller.budget.points, lease.left + flowed + lease.points)))
+
+
+def throttled(budget: Budget, missing: int) -> Throttled:
+    """Return the error for a caller who lacks so many points."""
+    wait_s = max(1, -(-missing // budget.points_per_s))
+    return Throttled(f"Your budget of {budget.points:,} points is used up: try again in {wait_s} s.", retry_after_s=wait_s)
+
+
+@lru_cache(maxsize=CALLERS_IN_MEMORY)
+def network_of(address: str) -> str:
+    """Return what stands for an anonymous caller: the address; of IPv6, the network that one household gets."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False).network_address)
+    return str(parsed)
+
+
+def now(ctx: "RequestContext") -> tuple[Charge | None, Standing, datetime]:
+    """Return what this request was charged, what its caller has left, and when that will be all again."""
+    charge = ctx.charge
+    left = charge.standing if charge else ctx.resources.budgets.standing(ctx.caller)
+    return charge, left, datetime.now(UTC) + timedelta(seconds=left.reset_s)
