@@ -85,7 +85,8 @@ def settings(servers: Addresses) -> Settings:
 
 def make_settings(**changes) -> Settings:
     """Return settings for a test server: defaults, whatever the environment says, and these changes."""
-    values = {"port": free_port(), "redis_prefix": f"test:{secrets.token_hex(6)}:", **changes}
+    own = {"port": free_port(), "redis_prefix": f"test:{secrets.token_hex(6)}:"}
+    values = {**own, "max_new_documents_per_minute": 100_000, **changes}  # tests write many documents from one address
     defaults = {name: field.default for name, field in Settings.model_fields.items() if name not in values}
     return Settings.model_validate(defaults | values)
 

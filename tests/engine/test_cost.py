@@ -59,7 +59,10 @@ type Mutation { buy: Receipt! @cost(weight: "10") count: Int @cost(weight: "10")
 type Receipt { thing: Thing }
 type Page @cost(weight: "0") { nodes: [Thing!]! total: Int }
 interface Any { id: ID! }
-type Thing implements Any { id: ID! name: String other: Thing parts(first: Int): [Thing!]! @listSize(assumedSize: 5, slicingArguments: ["first"]) }
+type Thing implements Any {
+  id: ID! name: String other: Thing
+  parts(first: Int): [Thing!]! @listSize(assumedSize: 5, slicingArguments: ["first"])
+}
 type Person implements Any { id: ID! friend: Person things: [Thing!]! @listSize(assumedSize: 4) }
 """
 
@@ -121,7 +124,7 @@ def test_github_simple_example_has_550_nodes():
 def test_github_complex_example_has_22060_nodes():
     query = """{ viewer {
       repositories(first: 50) { edges { repository: node { name
-        pullRequests(first: 20) { edges { pullRequest: node { title comments(first: 10) { edges { comment: node { title } } } } } }
+        pullRequests(first: 20) { edges { pullRequest: node { title comments(first: 10) { edges { c: node { title } } } } } }
         issues(first: 20) { totalCount edges { issue: node { title comments(first: 10) { edges { comment: node { title } } } } } }
       } } }
       followers(first: 10) { edges { follower: node { login } } } } }"""
