@@ -75,8 +75,13 @@ class Writer:
 
     def connection(self, target: str, depth: int) -> str:
         """Write what is selected of a connection."""
-        nodes, edges = f"nodes {self.selection(target, depth)}", f"edges {{ cursor node {self.selection(target, depth)} }}"
-        return "{ " + self.chance.choice([nodes, edges, f"{nodes} pageInfo {{ hasNextPage }}", "pageInfo { endCursor }"]) + " }"
+        form = self.chance.choice(["nodes", "edges", "both", "neither"])
+        parts = []
+        if form in {"nodes", "both"}:
+            parts.append(f"nodes {self.selection(target, depth)}")
+        if form in {"edges", "both"}:
+            parts.append(f"edges {{ cursor node {self.selection(target, depth)} }}")
+        return "{ " + " ".join([*parts, "pageInfo { hasNextPage }"]) + " }"
 
     def as_fragment(self, type_: str, parts: list[str]) -> list[str]:
         """Move a selection into a fragment, and spread that once or twice."""

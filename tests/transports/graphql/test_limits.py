@@ -1,7 +1,6 @@
 """Limits over HTTP: a document's shape, nodes, cost, budgets, and what a caller is told of them."""
 
 import asyncio
-import math
 import random
 from datetime import datetime
 
@@ -276,7 +275,7 @@ async def test_operations_at_once_are_bounded(start_server):
 
 
 async def test_the_static_cost_is_never_below_the_actual_one(start_server, demo_world):
-    """Random operations on a real world, with pages, flags, fragments and aliases; nothing is clamped before it is compared."""
+    """Random operations on a real world, with pages, flags, fragments and aliases; what they show is counted apart."""
     server = await start_server()
     person = await server.person("costly")
     chance = random.Random(7)
@@ -288,9 +287,7 @@ async def test_the_static_cost_is_never_below_the_actual_one(start_server, demo_
         cost = answer.body["extensions"]["cost"]
         if not answer.codes:
             compared += 1
-            assert objects(answer.body["data"]) <= cost["requestedQueryCost"], query
-            assert math.ceil(cost["actualQueryCost"]) <= cost["requestedQueryCost"], query
-            assert cost["actualQueryCost"] >= min(1, objects(answer.body["data"])), query
+            assert objects(answer.body["data"]) <= cost["actualQueryCost"] <= cost["requestedQueryCost"], query
     assert compared >= 100
 
 
