@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     max_aliases: Positive = Field(30, description="aliases in a GraphQL document, in fragments as often as these are spread")
     max_root_fields: Positive = Field(20, description="root fields of a GraphQL operation")
     max_directives: Positive = Field(50, description="directives in a GraphQL document, counted like aliases")
+    max_selections: Positive = Field(2_000, description="fields in a GraphQL document, those in fragments for each spread")
     max_nodes: Positive = Field(20_000, description="rows that an operation's lists may have: sizes multiplied along each path")
     max_cost: Positive = Field(10_000, description="cost of an operation before it runs")
     max_page_size: Positive = Field(100, description="largest first and last")

@@ -48,4 +48,9 @@ def joined(outer: str, path: str, size: str) -> str:
 
 def line(path: tuple[str, ...], weight: float, multiplier: int, source: str) -> dict[str, Any]:
     """Return one line."""
-    return {"path": ".".join(path), "weight": int(weight) if weight == int(weight) else weight, "multiplier": multiplier, "from": source}
+    return {
+        "path": ".".join(path),
+        "weight": int(weight) if weight == int(weight) else weight,
+        "multiplier": multiplier,
+        "from": source,
+    }

@@ -1,6 +1,6 @@
 """Limits on a document's shape, all found in one pass that visits every fragment once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphql import (
     DocumentNode,
@@ -25,6 +25,7 @@ class Shape:
     aliases: int = 0
     directives: int = 0
     fields: int = 0  # at this level, not below
+    selections: int = 0  # fields at all levels
 
     def beside(self, other: "Shape") -> "Shape":
         """Return the shape of two selections that stand in one selection set."""
@@ -33,11 +34,12 @@ class Shape:
             self.aliases + other.aliases,
             self.directives + other.directives,
             self.fields + other.fields,
+            self.selections + other.selections,
         )
 
     def with_directives(self, count: int) -> "Shape":
         """Return the shape with so many directives more."""
-        return Shape(self.depth, self.aliases, self.directives + count, self.fields) if count else self
+        return replace(self, directives=self.directives + count) if count else self
 
 
 class Measure:
@@ -76,7 +78,7 @@ class Measure:
         if isinstance(node, FieldNode):
             below = self._of_selections(node.selection_set)
             depth = 0 if node.name.value.startswith("__") else 1 + below.depth
-            return Shape(depth, below.aliases + (node.alias is not None), below.directives, 1)
+            return Shape(depth, below.aliases + (node.alias is not None), below.directives, 1, below.selections + 1)
         if isinstance(node, InlineFragmentNode):
             return self._of_selections(node.selection_set)
         return self._of_fragment(node.name.value) if isinstance(node, FragmentSpreadNode) else Shape()
@@ -94,7 +96,7 @@ def shape_of(document: DocumentNode) -> Shape:
     whole = Shape()
     for shape in shapes:
         whole = whole.beside(shape)
-    return Shape(whole.depth, whole.aliases, whole.directives, max((shape.fields for shape in shapes), default=0))
+    return replace(whole, fields=max((shape.fields for shape in shapes), default=0))
 
 
 def too_much(shape: Shape, limits: Settings) -> tuple[str, str] | None:
@@ -107,6 +109,11 @@ def too_much(shape: Shape, limits: Settings) -> tuple[str, str] | None:
         return "DIRECTIVE_LIMIT", f"The document has more than {limits.max_directives} directives: split it into several."
     if shape.fields > limits.max_root_fields:
         return "ROOT_FIELD_LIMIT", f"An operation has more than {limits.max_root_fields} root fields: split it into several."
+    if shape.selections > limits.max_selections:
+        problem = (
+            f"With its fragments spread, the document has more than {limits.max_selections:,} fields: split it into several."
+        )
+        return "MAX_RECURSIVE_SELECTIONS_EXCEEDED", problem
     return None
 
 

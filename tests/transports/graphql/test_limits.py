@@ -66,6 +66,21 @@ SHAPES = {
     "50 directives": ("query @skip(if: false) { viewer { " + "id @skip(if: false) " * 49 + "} }", "GRAPHQL_VALIDATION_FAILED"),
     "51 directives": ("{ viewer { " + "id @skip(if: false) " * 51 + "} }", "DIRECTIVE_LIMIT"),
     "10,000 aliases": ("{ " + "".join(f"a{i}:__typename " for i in range(10_000)) + "}", "TOKEN_LIMIT"),
+    "24 doubling levels over a field": (
+        "{ viewer { ...f0 } } "
+        + "".join(f"fragment f{i} on User {{ ...f{i + 1} ...f{i + 1} }} " for i in range(24))
+        + "fragment f24 on User { id }",
+        "MAX_RECURSIVE_SELECTIONS_EXCEEDED",
+    ),
+    "many paths without an alias or a row": (  # compiling a plan for each of them would take seconds
+        '{ post(id: "1") { ...f9 } } '
+        + "".join(
+            f"fragment f{i} on Post {{ id inReplyTo {{ ...f{i - 1} }} replies(first: 0) {{ ...f{i - 1} }} }} "
+            for i in range(1, 10)
+        )
+        + "fragment f0 on Post { id inReplyTo { id } }",
+        "MAX_RECURSIVE_SELECTIONS_EXCEEDED",
+    ),
     "alias bomb": (
         "{ viewer { ...f0 } } "
         + "".join(f"fragment f{i} on User {{ ...f{i + 1} ...f{i + 1} }} " for i in range(60))
@@ -121,7 +136,7 @@ TOO_LARGE = {
         + "".join(f"fragment f{i} on User {{ ...f{i + 1} ...f{i + 1} }} " for i in range(24))
         + "fragment f24 on User { posts(first: 100) { replies(first: 100) { replies(first: 100) { id } } } }",
         {},
-        "NODE_LIMIT",
+        "MAX_RECURSIVE_SELECTIONS_EXCEEDED",
     ),
 }
 
