@@ -1,5 +1,7 @@
 """The cost formula: published examples, the rules one by one, and documents made to be slow."""
 
+from typing import Any
+
 import pytest
 from graphql import build_schema, get_argument_values, parse, validate
 from graphql.execution.executor import Executor
@@ -98,7 +100,7 @@ class Prices:
 DEFINITIONS = {directive.name: directive for directive in build_schema(DIRECTIVES + "type Query { a: Int }").directives}
 
 
-def compiled(schema_text: str, query: str, variables=None, *, largest: int = 100) -> tuple[Formula, dict]:
+def compiled(schema_text: str, query: str, variables=None, *, largest: int = 100) -> tuple[Formula, dict[str, Any]]:
     """Return the formula of a valid operation and its coerced variables."""
     schema = build_schema(DIRECTIVES + schema_text)
     document = parse(query)
@@ -181,7 +183,7 @@ def test_cost_and_nodes(query: str, cost: int, nodes: int):
     ("variables", "cost"),
     [({}, 3), ({"n": 7}, 7), ({"n": None}, 3), ({"n": 0}, 1), ({"n": -1}, 1), ({"n": 2_000_000_000}, 100)],
 )
-def test_variables_give_sizes(variables: dict, cost: int):
+def test_variables_give_sizes(variables: dict[str, Any], cost: int):
     assert estimated(SHOP, "query($n: Int) { things(first: $n) { id } }", variables).cost == cost
 
 

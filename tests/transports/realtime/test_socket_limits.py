@@ -1,6 +1,7 @@
 """The limits of HTTP hold over sockets too: an operation that is refused is an `error` for its id, and the socket stays."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ POSTS = "subscription { postAdded { id author { id } } }"  # 2 points an event
 SLOW = {"signed_in_points_per_s": 1, "anonymous_points_per_s": 1}
 
 
-async def error_of(socket: Socket) -> dict:
+async def error_of(socket: Socket) -> dict[str, Any]:
     """Return the first error of an operation that must be refused."""
     message = await socket.receive()
     assert message["type"] == "error", message
