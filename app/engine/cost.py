@@ -89,6 +89,7 @@ class Term:
     is_list: bool = False
     is_connection: bool = False  # the size is that of the lists inside
     is_counted: bool = False  # its elements are nodes and its list is fetched
+    is_required: bool = False  # never null
 
 
 @dataclass(slots=True)
@@ -100,6 +101,7 @@ class Step:
     own: float = 0  # of all its terms together
     below: list[Term] = field(default_factory=list)  # the terms with objects
     lists_of_rows: list[str] = field(default_factory=list)  # keys of the lists that have the connection's size
+    fixed: float | None = None  # what each object costs in fact, where that is the same for all: nobody has to look inside
 
     def __post_init__(self) -> None:
         self.own = sum(term.own for term in self.terms)
@@ -133,6 +135,10 @@ class Formula:
     constant: Estimate | None = None  # where no variable has a say
 
     def __post_init__(self) -> None:
+        for step in self.steps:
+            inside = [self._fixed(term) if term.is_required and not term.is_list else None for term in step.below]
+            if None not in inside:
+                step.fixed = step.own + sum(cost or 0 for cost in inside)
         if not any(argument.variable for size in self.sizes for argument in size.arguments):
             self.constant = self.estimate({})
 
@@ -160,6 +166,13 @@ class Formula:
         """Return what the answer's data cost. Never more than the estimate."""
         return max(1, self._count(self.steps[-1], data, estimate.sizes))
 
+    def _fixed(self, term: Term) -> float | None:
+        """Return what one object costs in fact, None where they differ."""
+        if len(term.children) != 1 or term.is_connection:
+            return None
+        inside = self.steps[term.children[0]].fixed
+        return None if inside is None else term.each + inside
+
     def _count(self, step: Step, shown: Mapping[str, Any], sizes: Sequence[tuple[int, str]]) -> float:
         cost = step.own
         for term in step.below:
@@ -175,9 +188,10 @@ class Formula:
         return cost
 
     def _count_all(self, term: Term, elements: Sequence[Any], sizes: Sequence[tuple[int, str]]) -> float:
+        fixed = self._fixed(term)
+        if fixed is not None:
+            return (len(elements) - elements.count(None)) * fixed
         members = [self.steps[index] for index in term.children]
-        if len(members) == 1 and not members[0].below:
-            return (len(elements) - elements.count(None)) * (term.each + members[0].own)
         count = self._count
         if len(members) == 1:
             return sum(term.each + count(members[0], element, sizes) for element in elements if element is not None)

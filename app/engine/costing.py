@@ -22,6 +22,7 @@ from graphql import (
     is_abstract_type,
     is_leaf_type,
     is_list_type,
+    is_non_null_type,
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues
@@ -100,12 +101,14 @@ class Costing:
             return Term(key, (self.prices.weight_of_type(named) if weight is None else weight), 0, ())
         is_list = is_list_type(get_nullable_type(definition.type))
         own = 0.0 if weight is None else weight
+        is_required = is_non_null_type(definition.type)
         each = self._weight_of_object(named) if weight is None or is_list else 0.0
         if name in sized:
-            return Term(key, own, each, self._children(named, details, None, ()), outer, is_list)
+            children = self._children(named, details, None, ())
+            return Term(key, own, each, children, outer, is_list, is_required=is_required)
         known = self.prices.size_of_field(definition)
         if known is None and not is_list:
-            return Term(key, own, each, self._children(named, details, None, ()))
+            return Term(key, own, each, self._children(named, details, None, ()), is_required=is_required)
         size = self._size(definition, node, known or ListSize(None, ()))
         inside = known.fields if known else ()
         children = self._children(named, details, size if inside else None, inside)

@@ -56,7 +56,9 @@ type Query {
   byIds(ids: [ID!]!): [Any]! @listSize(slicingArguments: ["ids"])
   unknown: [Thing]
   words: [String!]!
+  orders(first: Int): [Order!] @listSize(assumedSize: 2, slicingArguments: ["first"])
 }
+type Order { id: ID! buyer: Person! gift: Thing }
 type Mutation { buy: Receipt! @cost(weight: "10") count: Int @cost(weight: "10") }
 type Receipt { thing: Thing }
 type Page @cost(weight: "0") { nodes: [Thing!]! total: Int }
@@ -274,6 +276,16 @@ def test_the_actual_cost_counts_what_is_there():
     assert formula.actual(estimate, data) == (1 + 1 + 2) + 1 + 1
     assert formula.actual(estimate, {"things": [], "page": {"nodes": []}}) == 1
     assert estimate.cost == 10 * (1 + 1 + 5) + 20
+
+
+def test_what_is_always_there_is_counted_and_what_may_be_missing_is_looked_for():
+    formula, variables = compiled(SHOP, "{ orders(first: 9) { id buyer { id } } other: orders { buyer { id } gift { id } } }")
+    order = {"id": "1", "buyer": {"id": "2"}}
+    assert formula.actual(formula.estimate(variables), {"orders": [order] * 3, "other": None}) == 6
+    assert (
+        formula.actual(formula.estimate(variables), {"orders": None, "other": [order | {"gift": None}, order | {"gift": {}}]})
+        == 5
+    )
 
 
 def test_a_page_without_its_rows_shown_has_cost_them_all_the_same():
