@@ -62,6 +62,16 @@ class Settings(BaseSettings):
     max_node_ids: Positive = Field(100, description="ids in one nodes(ids:)")
     max_documents: Positive = Field(1_000, description="parsed and validated documents kept in memory")
 
+    # Persisted queries.
+    persisted_mode: Literal["off", "apq", "prefer-trusted", "trusted-only"] = Field(
+        "apq",
+        description="apq: clients may register documents; prefer-trusted: and others than the manifest's are logged; "
+        "trusted-only: they are refused",
+    )
+    persisted_manifest: Path | None = Field(None, description="trusted documents by id, a file that `feedgraph persist` writes")
+    persisted_ttl_s: Positive = Field(24 * 3600, description="how long a registered document is kept after its last use")
+    max_persisted: Positive = Field(10_000, description="registered documents kept in Redis")
+
     # Time and room for the work itself.
     query_timeout_s: Seconds = Field(5, description="deadline of a query or a REST read")
     mutation_timeout_s: Seconds = Field(10, description="deadline of a mutation or a REST write")

@@ -20,6 +20,7 @@ from app.services.context import Resources
 from app.services.housekeeping import keep_house
 from app.settings import Settings
 from app.stores.attempts import Attempts
+from app.stores.persisted import PersistedTexts
 from app.transports.http.server import application, serving
 from app.transports.http.slow_heads import SlowHeads
 
@@ -70,12 +71,19 @@ async def opened_resources(settings: Settings, addresses: Addresses, *, say: Say
             for work in (relay.run, tail.run, lambda: redis.listen(relay.handlers()), lambda: keep_house(db, settings))
         ]
         try:
-            yield Resources(settings, db, tail, relay, Attempts(redis)), redis
+            yield Resources(settings, db, tail, relay, Attempts(redis), persisted_texts(settings, redis)), redis
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await redis.close()
+
+
+def persisted_texts(settings: Settings, redis: Redis) -> PersistedTexts:
+    """Return the store of the documents that clients register."""
+    return PersistedTexts(
+        redis, ttl_s=settings.persisted_ttl_s, max_kept=settings.max_persisted, max_in_memory=settings.max_documents
+    )
 
 
 async def kept_alive(work: Callable[[], Awaitable[None]]) -> None:

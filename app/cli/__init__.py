@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import demo, migrate, posts, schema, serve, settings
+from app.cli import demo, migrate, persist, posts, schema, serve, settings
 
 app = typer.Typer(
     help="feedgraph: a GraphQL-first social feed server. `make run` starts it with everything it needs.",
@@ -13,5 +13,6 @@ app.command()(serve.serve)
 app.command()(migrate.migrate)
 app.command()(demo.demo)
 app.command()(schema.schema)
+app.command()(persist.persist)
 app.command()(settings.settings)
 app.add_typer(posts.app, name="posts")

@@ -62,6 +62,11 @@ class Redis:
         reply = await self._attempt(lambda: self._client.eval(COUNT_UP, 1, name, str(window_s * 1000)))
         return (int(reply[0]), int(reply[1])) if isinstance(reply, list) else None
 
+    async def run_script(self, script: str, *, keys: list[str], arguments: list[str]) -> object:
+        """Run a Lua script, which no other command comes between; return its reply, None without Redis."""
+        names = [self._prefix + key for key in keys]
+        return await self._attempt(lambda: self._client.eval(script, len(names), *names, *arguments))
+
     async def is_up(self) -> bool:
         """Say whether Redis answers."""
         try:

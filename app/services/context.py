@@ -10,6 +10,7 @@ from app.infra.event_log import Relay, Tail
 from app.services.loaders import Loaders
 from app.settings import Settings
 from app.stores.attempts import Attempts
+from app.stores.persisted import PersistedTexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Resources:
     tail: Tail
     relay: Relay
     attempts: Attempts
+    persisted: PersistedTexts
 
 
 @dataclass(slots=True, eq=False)

@@ -38,6 +38,13 @@ ROWS: Final[dict[str, Row]] = {
     "DEPTH_LIMIT": Row(400),
     "INTROSPECTION_DISABLED": Row(400),
     "TOO_MANY_OPERATIONS": Row(429),
+    # Persisted queries. The first two are 200: clients answer them by sending the text.
+    "PERSISTED_QUERY_NOT_FOUND": Row(200),
+    "PERSISTED_QUERY_NOT_SUPPORTED": Row(200),
+    "PERSISTED_QUERY_NOT_IN_LIST": Row(400),
+    "PERSISTED_QUERY_ID_REQUIRED": Row(400),
+    "CANNOT_SEND_PQ_ID_AND_BODY": Row(400),
+    "QUERY_NOT_IN_SAFELIST": Row(403),
     # The domain.
     "BAD_USER_INPUT": Row(422),
     "PAGE_SIZE": Row(422),

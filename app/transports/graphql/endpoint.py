@@ -20,9 +20,11 @@ from app.transports.exchange import (
 from app.transports.graphql.documents import Documents
 from app.transports.graphql.negotiation import LEGACY_TYPE, RESPONSE_TYPE, best_type
 from app.transports.graphql.parameters import Parameters, parameters_of
+from app.transports.graphql.persisted import Persisted
 from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, prepare
 
 DOCUMENTS: Final = web.AppKey("documents", Documents)
+PERSISTED: Final = web.AppKey("persisted", Persisted)
 METHODS = "GET, HEAD, POST, OPTIONS"
 EXECUTOR_HEADER = "Feedgraph-Executor"
 VARY = "Accept, Authorization, Accept-Encoding"
@@ -45,7 +47,7 @@ async def answer_to(request: web.Request) -> Answer:
     parameters = await read_parameters(request)
     ctx = await authenticated(request)
     documents = request.app[DOCUMENTS]
-    prepared = prepare(documents, parameters)
+    prepared = await prepare(request.app[PERSISTED], parameters)
     if isinstance(prepared, Answer):
         return prepared
     refuse_wrong_way(request, prepared)

@@ -1,6 +1,6 @@
 """The pipeline: parameters in, answers out, the same for HTTP and for sockets.
 
-document (parsed, limited, validated: cached) → operation → variables → execution under a deadline → answer.
+document (by text, hash or id; parsed, limited, validated: cached) → operation → variables → execution under a deadline → answer.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from app.services.updates import LivePost
 from app.transports.errors import Problem, RequestError, problem_of
 from app.transports.graphql.documents import Document, Documents, Refusal, is_mutation, is_subscription
 from app.transports.graphql.parameters import Parameters
+from app.transports.graphql.persisted import Persisted
 
 GAP_MESSAGE = "Events behind your cursor are gone from the log: read the state again, then go on from extensions.cursor."
 
@@ -68,9 +69,12 @@ class Prepared:
         return is_subscription(self.operation)
 
 
-def prepare(documents: Documents, parameters: Parameters) -> Prepared | Answer:
+async def prepare(persisted: Persisted, parameters: Parameters) -> Prepared | Answer:
     """Return the operation that the parameters mean, or the answer that refuses them."""
-    document = documents.get(parameters.query)
+    try:
+        document = await persisted.document(parameters)
+    except RequestError as error:
+        return failed(error)
     if isinstance(document, Refusal):
         return refused(document)
     operation = document.operation(parameters.operation_name)

@@ -15,6 +15,7 @@ from app.transports.exchange import RESOURCES, UNFINISHED
 from app.transports.graphql import endpoint
 from app.transports.graphql.documents import Documents
 from app.transports.graphql.negotiation import HTML_TYPE, LEGACY_TYPE, RESPONSE_TYPE, best_type
+from app.transports.graphql.persisted import Persisted
 from app.transports.graphql.schema import core_schema
 from app.transports.http.health import DRAIN, READINESS, Checks, Drain, healthz, readyz
 from app.transports.http.middleware import answered, harden, observed
@@ -27,7 +28,11 @@ log = structlog.get_logger(__name__)
 
 
 def application(resources: Resources, readiness: Checks, *, demo_token: str | None, slow_heads: SlowHeads) -> web.Application:
-    """Return the application with every face mounted."""
+    """Return the application with every face mounted.
+
+    Raises:
+        ConfigurationError: the trusted documents cannot be used.
+    """
     app = web.Application(
         middlewares=[observed, slow_heads.middleware, answered], client_max_size=resources.settings.max_body_bytes
     )
@@ -35,7 +40,8 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     app[UNFINISHED] = set()
     app[READINESS] = readiness
     app[DRAIN] = Drain()
-    app[endpoint.DOCUMENTS] = Documents(core_schema(), resources.settings)
+    app[endpoint.DOCUMENTS] = documents = Documents(core_schema(), resources.settings)
+    app[endpoint.PERSISTED] = Persisted(resources, documents)
     app[websocket.SOCKETS] = set()
     app.on_response_prepare.append(harden)
     app.router.add_get("/healthz", healthz)
@@ -61,7 +67,7 @@ def graphql_get(demo_token: str | None) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         if websocket.is_upgrade(request):
             return await websocket.handle(request)
-        is_query = "query" in request.query or "extensions" in request.query
+        is_query = not request.query.keys().isdisjoint(("query", "documentId", "extensions"))
         accepts = best_type(request.headers.get(hdrs.ACCEPT), (LEGACY_TYPE, RESPONSE_TYPE, HTML_TYPE))
         if accepts == HTML_TYPE and not is_query and request.app[RESOURCES].settings.serves_graphiql:
             return graphiql.page(demo_token)

@@ -14,7 +14,7 @@ from app.domain.errors import FeedgraphError, Unauthenticated
 from app.services.context import RequestContext
 from app.transports.errors import CloseCode, RequestError, problem_of
 from app.transports.exchange import RESOURCES, authenticated, bearer_token, to_the_end
-from app.transports.graphql.endpoint import DOCUMENTS
+from app.transports.graphql.endpoint import DOCUMENTS, PERSISTED
 from app.transports.graphql.parameters import parameters_of
 from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, prepare, subscribe
 from app.transports.realtime.graphql_transport_ws import (
@@ -160,7 +160,7 @@ class Connection:
             if len(self._operations) > self._settings.ws_max_operations:
                 limit = self._settings.ws_max_operations
                 raise RequestError("TOO_MANY_OPERATIONS", f"At most {limit} operations may run on one socket.")
-            prepared = prepare(self._request.app[DOCUMENTS], parameters_of(payload))
+            prepared = await prepare(self._request.app[PERSISTED], parameters_of(payload))
         except RequestError as error:
             prepared = failed(error)
         refusal = prepared if isinstance(prepared, Answer) else await self._answer(id_, prepared)
