@@ -79,13 +79,6 @@ async def opened_resources(settings: Settings, addresses: Addresses, *, say: Say
             await redis.close()
 
 
-def persisted_texts(settings: Settings, redis: Redis) -> PersistedTexts:
-    """Return the store of the documents that clients register."""
-    return PersistedTexts(
-        redis, ttl_s=settings.persisted_ttl_s, max_kept=settings.max_persisted, max_in_memory=settings.max_documents
-    )
-
-
 async def kept_alive(work: Callable[[], Awaitable[None]]) -> None:
     """Run a background task for ever; should it fail against all intention, say so and start it again."""
     while True:
@@ -153,3 +146,10 @@ def readiness(db: Database, redis: Redis) -> Callable[[], Awaitable[dict[str, st
         return state
 
     return check
+
+
+def persisted_texts(settings: Settings, redis: Redis) -> PersistedTexts:
+    """Return the store of the documents that clients register."""
+    return PersistedTexts(
+        redis, ttl_s=settings.persisted_ttl_s, max_kept=settings.max_persisted, max_in_memory=settings.max_documents
+    )

@@ -40,10 +40,10 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     app[UNFINISHED] = set()
     app[READINESS] = readiness
     app[DRAIN] = Drain()
-    app[endpoint.DOCUMENTS] = documents = Documents(core_schema(), resources.settings)
-    app[endpoint.PERSISTED] = Persisted(resources, documents)
+    app[endpoint.DOCUMENTS] = Documents(core_schema(), resources.settings)
     app[websocket.SOCKETS] = set()
     app.on_response_prepare.append(harden)
+    app[endpoint.PERSISTED] = Persisted(resources, app[endpoint.DOCUMENTS])
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/", to_graphql, allow_head=False)
