@@ -59,19 +59,19 @@ class Persisted:
         extension = (parameters.extensions or {}).get("persistedQuery")
         if self._mode == "off" and (extension is not None or parameters.document_id is not None):
             raise RequestError("PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported", headers=NEVER_CACHED)
-        hash_ = None if extension is None else hash_in(extension)
         if parameters.document_id is not None:
-            return self._by_id(parameters.document_id, is_alone=parameters.query is None and hash_ is None)
+            return self._by_id(parameters.document_id, parameters.query)
+        hash_ = None if extension is None else hash_in(extension)
         if parameters.query is None and hash_ is None:
             raise self._nothing_sent()
         if parameters.query is not None and hash_ not in {None, hash_of(parameters.query)}:
             raise RequestError("BAD_REQUEST", "extensions.persistedQuery.sha256Hash is not the hash of query.")
         return await self._by_text_or_hash(parameters.query, hash_)
 
-    def _by_id(self, id_: str, *, is_alone: bool) -> Document:
-        if not is_alone:
-            message = "Send documentId without query and without extensions.persistedQuery."
-            raise RequestError("CANNOT_SEND_PQ_ID_AND_BODY", message)
+    def _by_id(self, id_: str, text: str | None) -> Document:
+        # A hash beside the id says nothing more: urql's exchange sends one with every id.
+        if text is not None:
+            raise RequestError("CANNOT_SEND_PQ_ID_AND_BODY", "Send documentId or query, not both.")
         document = self._trusted.get(id_)
         if document is None:
             raise RequestError("PERSISTED_QUERY_NOT_IN_LIST", "No trusted document has this documentId.")
