@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import demo, migrate, posts, schema, serve, settings
+from app.cli import demo, migrate, plan, posts, schema, serve, settings
 
 app = typer.Typer(
     help="feedgraph: a GraphQL-first social feed server. `make run` starts it with everything it needs.",
@@ -14,4 +14,5 @@ app.command()(migrate.migrate)
 app.command()(demo.demo)
 app.command()(schema.schema)
 app.command()(settings.settings)
+app.command()(plan.plan)
 app.add_typer(posts.app, name="posts")

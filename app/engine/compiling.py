@@ -11,6 +11,7 @@ from typing import Any
 from graphql import (
     DirectiveNode,
     DocumentNode,
+    GraphQLError,
     GraphQLField,
     GraphQLObjectType,
     GraphQLSchema,
@@ -73,10 +74,13 @@ def compile_operation(source: Compilation) -> Plan:
     root_type = source.schema.get_root_type(source.operation.operation)
     if root_type is None:
         raise Uncovered("the schema has no such operations")
-    collected = collect_fields(source.schema, source.fragments, source.variables, root_type, source.operation)
     fields: dict[str, LookupRoot | ResolverRoot | str] = {}
-    for key, details in collected.grouped_field_set.items():
-        fields[key] = root_field(source, root_type, key, details)
+    try:
+        collected = collect_fields(source.schema, source.fragments, source.variables, root_type, source.operation)
+        for key, details in collected.grouped_field_set.items():
+            fields[key] = root_field(source, root_type, key, details)
+    except GraphQLError as error:  # a variable with a default passes validation here, and may still be null
+        raise Uncovered("a null in @skip or @include") from error
     return Plan(fields)
 
 
@@ -240,6 +244,8 @@ def field_expression(
             if builder.columns is not None:
                 raise Uncovered(f"{type_.name}.{name} is no column")
             shape.children.append(AttributeChild(key, builder.getter(attribute), value_shape(source, definition.type, details)))
+        case ToOne() | ToMany() if builder.prefix:
+            raise Uncovered("a joined object with children")  # known before they are compiled: twice a level would add up
         case ToOne() as binding:
             joined = joined_expression(source, definition, details, builder, binding)
             if joined is not None:
@@ -249,8 +255,6 @@ def field_expression(
             shape.children.append(to_many_child(source, key, definition, details, builder, binding))
         case _:
             raise Uncovered(f"{type_.name}.{name} has a resolver of its own")
-    if builder.prefix:
-        raise Uncovered("a joined object with children")  # caught by `joined_expression`, which then does not join
     return "None"
 
 
@@ -357,12 +361,12 @@ def edges_part(
             rows[f"{key}.{edge_key}"] = rows_shape(source, type_.fields[name], edge_details, columns)
             entries.append((edge_key, f"{key}.{edge_key}"))
         elif name in {"cursor", "__typename"}:
-            entries.append((edge_key, name))
+            entries.append((edge_key, f".{name}"))  # no alias can look like these
         else:
             raise Uncovered(f"{type_}.{name}")
 
     def part(page: Any, cursors: list[str], share: dict[str, list[Any]]) -> Any:
-        sources = {"cursor": cursors, "__typename": [type_.name] * len(cursors), **share}
+        sources = {".cursor": cursors, ".__typename": [type_.name] * len(cursors), **share}
         return [{name: sources[place][index] for name, place in entries} for index in range(len(page.rows))]
 
     return part

@@ -23,10 +23,12 @@ class Anomaly(Exception):
 class Run:
     """One run of a plan, on the executor that would run the operation otherwise.
 
-    `outcomes` remembers what the root resolvers gave or raised: a mutation that graphql-core must complete is not done again.
+    `data` is what root fields have shown so far, and `outcomes` remembers what their resolvers gave or raised: a mutation that
+    graphql-core must complete is not done again, nor shown as it looks after those behind it.
     """
 
     executor: Executor[Any]
+    data: dict[str, Any] = field(default_factory=dict)
     outcomes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -266,10 +268,9 @@ class Plan:
         Raises:
             Anomaly, or whatever a fetch or a resolver raises: graphql-core must complete the operation.
         """
-        data: dict[str, Any] = {}
         for key, root in self.fields.items():
-            data[key] = root if isinstance(root, str) else await root.value(run)
-        return data
+            run.data[key] = root if isinstance(root, str) else await root.value(run)
+        return run.data
 
     def explain(self) -> list[str]:
         """Return the plan for a person to read."""
