@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     # Time and room for the work itself.
     query_timeout_s: Seconds = Field(5, description="deadline of a query or a REST read")
     mutation_timeout_s: Seconds = Field(10, description="deadline of a mutation or a REST write")
-    statement_timeout_s: Seconds = Field(10, description="PostgreSQL's own limit on one statement, a second net")
+    statement_timeout_s: Seconds = Field(5, description="PostgreSQL's own limit on one statement, a second net")
     db_pool_size: Positive = Field(10, description="PostgreSQL connections of one process, one more for the relay")
     db_acquire_timeout_s: Seconds = Field(3, description="wait for a free connection before 503")
     redis_timeout_s: Seconds = Field(1, description="connecting to Redis and waiting for its answer")

@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 Say = Callable[[str], None]
 RESTART_S = 1.0
+CANCEL_AGAIN_S = 0.1
 CHECK_TIMEOUT_S = 2.0
 
 
@@ -72,10 +73,17 @@ async def opened_resources(settings: Settings, addresses: Addresses, *, say: Say
         try:
             yield Resources(settings, db, tail, relay, Attempts(redis)), redis
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await ended(tasks)
             await redis.close()
+
+
+async def ended(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they are done: the Redis client, while it connects, sometimes swallows a cancellation."""
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        _, pending = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_S)
+        tasks = list(pending)
 
 
 async def kept_alive(work: Callable[[], Awaitable[None]]) -> None:

@@ -156,7 +156,7 @@ def own_server() -> Iterator[str]:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # the terminal's Ctrl-C is for us; we stop it
-                preexec_fn=dying_with_parent(signal.SIGTERM),  # noqa: PLW1509  # it only makes two system calls
+                preexec_fn=dying_with_parent(signal.SIGTERM, set()),  # noqa: PLW1509  # it only makes two system calls
             )
         try:
             await_ready(process, port, log)

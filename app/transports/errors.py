@@ -26,6 +26,7 @@ ROWS: Final[dict[str, Row]] = {
     # The request itself.
     "BAD_REQUEST": Row(400),
     "BODY_TOO_LARGE": Row(413),
+    "HEAD_TOO_LARGE": Row(431),
     "REQUEST_TIMEOUT": Row(408),
     "METHOD_NOT_ALLOWED": Row(405),
     "NOT_ACCEPTABLE": Row(406),

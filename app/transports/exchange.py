@@ -74,7 +74,7 @@ async def json_body(request: web.Request) -> Any:
     except web.HTTPRequestEntityTooLarge:
         message = f"The body is larger than {settings.max_body_bytes:,} bytes."
         raise RequestError("BODY_TOO_LARGE", message, headers={hdrs.CONNECTION: "close"}) from None
-    except (ClientPayloadError, ValueError, web.HTTPBadRequest):
+    except (ClientPayloadError, web.RequestPayloadError, ValueError, web.HTTPBadRequest):
         raise RequestError("BAD_REQUEST", "The body does not have the encoding that its headers name.") from None
     return decoded(body)
 

@@ -74,7 +74,9 @@ class Relay:
                 self._tail.receive(epoch, events)
                 await self._redis.publish(BATCH_CHANNEL, encode_batch(epoch, events))
             if clock() >= announce_at:
-                await self._redis.publish(HEAD_CHANNEL, str(await journal.head(connection)).encode())
+                newest = await journal.head(connection)
+                self._tail.announce(newest)  # a batch whose answer broke off with the connection is found without Redis, too
+                await self._redis.publish(HEAD_CHANNEL, str(newest).encode())
                 announce_at = clock() + ANNOUNCE_S
             if clock() >= discard_at:
                 oldest = datetime.now(UTC) - self._retention
