@@ -9,7 +9,7 @@ import orjson
 import structlog
 
 from app.domain.errors import FeedgraphError
-from app.domain.events import Event, EventCursor, EventType
+from app.domain.events import Event, EventCursor
 from app.infra.database import Database
 from app.infra.event_log import journal
 from app.infra.event_log.tail import Tail
@@ -122,6 +122,6 @@ def decode_batch(message: bytes) -> tuple[int, list[Event]]:
     """Return epoch and events of a message."""
     epoch, rows = orjson.loads(message)
     return epoch, [
-        Event(position, EventType(type_), datetime.fromisoformat(at), tuple(topics), subject_id)
+        Event(position, type_, datetime.fromisoformat(at), tuple(topics), subject_id)
         for position, type_, at, topics, subject_id in rows
     ]
