@@ -41,7 +41,7 @@ async def test_counters_change_on_the_right_side(db):
 
     with costing(db, 1):
         await stores.users.add_to_posts_count(db, one, 1)
-    with costing(db, 1):
+    with costing(db, 2):
         await stores.users.add_to_follow_counts(db, follower_id=other, followee_id=one, change=1)
 
     shown = [await user_of(db, id_) for id_ in (1, 2, 3)]
