@@ -51,8 +51,8 @@ async def add_to_posts_count(db: Database, user_id: int, change: int) -> None:
 async def add_to_follow_counts(db: Database, *, follower_id: int, followee_id: int, change: int) -> None:
     """Keep the counters of both sides equal to the follows. Two statements.
 
-    Rows are updated in the order of their ids, so that two people who follow each other at once do not wait in a ring. Nor are they
-    locked first: a lock that is then raised to an update can make a ring with whoever waits for the row in between.
+    Rows are updated in the order of their ids, so that two people who follow each other at once do not wait in a ring. Nor are
+    they locked first: a lock that is then raised to an update can make a ring with whoever waits for the row in between.
     """
     counters = {follower_id: "following_count", followee_id: "followers_count"}
     for user_id, counter in sorted(counters.items()):

@@ -168,7 +168,7 @@ def test_every_row_of_the_error_table_is_used_and_has_a_status_of_an_error():
     used = {text for path in modules() if path != APP / "transports/errors.py" for text in texts(tree_of(path))}
     assert set(ROWS) <= used
     assert all(400 <= row.status < 600 for row in ROWS.values())
-    assert {row.status for row in ROWS.values() if row.level != "debug"} <= {500, 503, 504}
+    assert {row.status for row in ROWS.values() if row.is_logged} <= {500, 503, 504}
 
 
 def test_the_drawing_of_the_errors_is_the_tree_that_exists():

@@ -54,7 +54,7 @@ def test_taken_port_is_said_before_anything_is_started() -> None:
         ("postgresql://app@127.0.0.1:1/feedgraph", "refused|Connect call failed"),
         ("postgresql:///feedgraph?host=/no/such/directory", "No such file"),
         ("postgresql://app@127.0.0.1:port/feedgraph", "port"),
-        ("mysql://root@127.0.0.1/feedgraph", "scheme"),
+        ("mysql://root@127.0.0.1/feedgraph", "begin with postgresql://"),
         ("nonsense", "."),
     ],
 )

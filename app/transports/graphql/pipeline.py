@@ -202,4 +202,6 @@ def reason(errors: list[GraphQLError]) -> BaseException:
 
 def shortened(message: str) -> str:
     """Return a message that does not send a huge value back."""
+    if "set_int_max_str_digits" in message:  # Python's own words about a number of thousands of digits
+        return "The number has too many digits."
     return message if len(message) <= 300 else message[:300] + " …"

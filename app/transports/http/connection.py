@@ -23,11 +23,19 @@ class Connection(web.RequestHandler):
         """Return the answer to a request that failed outside every handler; the connection ends with it."""
         if request.writer.output_size > 0:
             raise ConnectionError("The answer had begun already.")
-        problem = problem_of_head(exc) if status < 500 else problem_of(exc or RuntimeError(message))
+        problem = self.problem_of_head(exc) if status < 500 else problem_of(exc or RuntimeError(message))
         log.info("request", method=request.method, path="", status=problem.status, code=problem.code)
         response = web.Response(status=problem.status, body=orjson.dumps(document(problem)), headers=HEADERS)
         response.force_close()
         return response
+
+    def problem_of_head(self, exc: BaseException | None) -> Problem:
+        """Return the problem of a request that could not be read; what was sent is not sent back."""
+        if not isinstance(exc, LineTooLong):
+            return problem_of(RequestError("BAD_REQUEST", "This is not an HTTP request that can be read."))
+        is_url = str(self.max_line_size) in map(str, exc.args)  # the parser tells the two only by the limit that was passed
+        code, what = ("URL_TOO_LONG", "The address") if is_url else ("HEAD_TOO_LARGE", "A header field")
+        return problem_of(RequestError(code, f"{what} is too long."))
 
 
 HEADERS = {
@@ -36,13 +44,6 @@ HEADERS = {
     hdrs.SERVER: "feedgraph",
     "X-Content-Type-Options": "nosniff",
 }
-
-
-def problem_of_head(exc: BaseException | None) -> Problem:
-    """Return the problem of a request that could not be read; what was sent is not sent back."""
-    if isinstance(exc, LineTooLong):
-        return problem_of(RequestError("HEAD_TOO_LARGE", "The address or a header field is too long."))
-    return problem_of(RequestError("BAD_REQUEST", "This is not an HTTP request that can be read."))
 
 
 def document(problem: Problem) -> dict[str, object]:

@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler
 from app.domain.errors import ConfigurationError
 from app.services.context import Resources
 from app.settings import Settings
-from app.transports.exchange import RESOURCES, UNFINISHED
+from app.transports.exchange import RESOURCES, UNFINISHED, json_response
 from app.transports.graphql import endpoint
 from app.transports.graphql.documents import Documents
 from app.transports.graphql.negotiation import HTML_TYPE, LEGACY_TYPE, RESPONSE_TYPE, best_type
@@ -28,6 +28,8 @@ from app.transports.rest import routes
 from app.transports.web import graphiql
 
 log = structlog.get_logger(__name__)
+
+LAST_WRITES_S = 0.5
 
 
 def application(resources: Resources, readiness: Checks, *, demo_token: str | None, slow_heads: SlowHeads) -> web.Application:
@@ -44,7 +46,7 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     app.on_response_prepare.append(harden)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
-    app.router.add_get("/", to_graphql, allow_head=False)
+    app.router.add_get("/", root)
     app.router.add_get("/graphql", graphql_get(demo_token))
     app.router.add_post("/graphql", endpoint.handle)
     app.router.add_route(hdrs.METH_OPTIONS, "/graphql", endpoint.options)
@@ -54,9 +56,11 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     return app
 
 
-async def to_graphql(_request: web.Request) -> web.Response:
-    """Lead a newcomer who opens the bare address to GraphiQL."""
-    raise web.HTTPFound("/graphql")
+async def root(request: web.Request) -> web.Response:
+    """Lead a newcomer who opens the bare address to GraphiQL; where that is off, say what there is."""
+    if request.app[RESOURCES].settings.serves_graphiql:
+        return web.Response(status=302, headers={hdrs.LOCATION: "/graphql"})
+    return json_response(request, {"graphql": "/graphql", "rest": routes.PREFIX, "health": "/healthz", "readiness": "/readyz"})
 
 
 def graphql_get(demo_token: str | None) -> Handler:
@@ -122,7 +126,7 @@ def connection(server: web.Server, settings: Settings) -> Connection:
 
 
 async def finish_writes(app: web.Application) -> None:
-    """Wait for the writes whose callers left, as long as running requests may take."""
+    """Wait a moment for the writes whose callers left; they had the time of running requests already."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(app[RESOURCES].settings.shutdown_timeout_s):
+        async with asyncio.timeout(LAST_WRITES_S):
             await asyncio.gather(*app[UNFINISHED], return_exceptions=True)

@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 import structlog
-from aiohttp import WSCloseCode, WSMsgType, hdrs, web
+from aiohttp import WSMsgType, hdrs, web
 
 from app import services
 from app.domain.errors import FeedgraphError, Unauthenticated
@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 SOCKETS: Final = web.AppKey("sockets", dict[web.WebSocketResponse, asyncio.Transport])  # the open ones of this process
 CLOSE_TIMEOUT_S = 1.0  # for the peer's half of the closing handshake
+CLOSE_CODES = {401: CloseCode.REFUSED, 500: CloseCode.UNEXPECTED}  # by the problem's status; else "try again later"
 RETRY_WINDOW_MS = (200, 3_000)  # clients that are sent away come back spread over this time
 
 
@@ -82,7 +83,7 @@ def check_origin(request: web.Request) -> None:
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is None or origin.lower() in {f"{scheme}://{request.host.lower()}" for scheme in ("http", "https")}:
         return
-    if origin.rstrip("/") not in request.app[RESOURCES].settings.allowed_origins:
+    if origin.lower().rstrip("/") not in request.app[RESOURCES].settings.allowed_origins:
         raise RequestError("FORBIDDEN", "Pages of this origin may not open sockets here (FEEDGRAPH_ALLOWED_ORIGINS).")
 
 
@@ -93,7 +94,7 @@ async def close_all(app: web.Application) -> None:
         retry_ms = random.randint(*RETRY_WINDOW_MS)  # noqa: S311  # it spreads load, it keeps no secret
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await socket.close(code=WSCloseCode.GOING_AWAY, message=str(retry_ms).encode())
+                await socket.close(code=CloseCode.GOING_AWAY, message=str(retry_ms).encode())
         except TimeoutError:  # a client that does not read keeps even the close frame from leaving
             transport.abort()
 
@@ -148,10 +149,9 @@ class Connection:
                 if not isinstance(header, str):
                     raise Unauthenticated
                 ctx.viewer = await services.sessions.authenticate(ctx, bearer_token(header))
-        except (FeedgraphError, RequestError) as error:
+        except Exception as error:  # whatever it is: the socket must not stay without an answer
             problem = problem_of(error)
-            code = CloseCode.REFUSED if problem.status == 401 else WSCloseCode.TRY_AGAIN_LATER
-            await self._close(code, problem.message)
+            await self._close(CLOSE_CODES.get(problem.status, CloseCode.TRY_AGAIN_LATER), problem.message)
             return
         self._ctx = ctx
         await self._send(self._protocol.acknowledge({"cursor": str(ctx.resources.tail.cursor)}))
@@ -169,7 +169,7 @@ class Connection:
                 limit = self._settings.ws_max_operations
                 raise RequestError("TOO_MANY_OPERATIONS", f"At most {limit} operations may run on one socket.")
             prepared = prepare(self._request.app[DOCUMENTS], parameters_of(payload))
-        except RequestError as error:
+        except Exception as error:  # whatever it is: the operation must not stay without an answer
             prepared = failed(error)
         refusal = prepared if isinstance(prepared, Answer) else await self._answer(id_, prepared)
         self._operations.pop(id_, None)  # before the last message: from then on the client may use the id again
@@ -201,7 +201,7 @@ class Connection:
         try:
             await services.updates.until_signed_out(ctx)
         except FeedgraphError as error:  # the log cannot be read: whether the session still holds is not known
-            await self._close(WSCloseCode.TRY_AGAIN_LATER, error.message)
+            await self._close(CloseCode.TRY_AGAIN_LATER, error.message)
         else:
             await self._close(CloseCode.REFUSED, services.updates.SIGNED_OUT)
 

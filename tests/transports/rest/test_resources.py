@@ -212,7 +212,7 @@ async def test_the_cost_is_told_to_whoever_asks(server, ada):
         response = await ask(server, path, headers={"Feedgraph-Counts": "1", **headers})
         told = dict(part.split("=") for part in response.headers["Feedgraph-Counts"].split(", "))
         assert int(told["bytes"]) == len(response.raw)
-        assert set(told) == {"statements", "rows", "batches", "bytes"}
+        assert set(told) == {"requests", "statements", "rows", "batches", "bytes"}
         return int(told["statements"])
 
     paths = {f"/users/{ada.id}": 1, f"/posts/{ada.posts[0]}": 1, **{path: 2 for path in lists(ada)}, "/feed": 1}
