@@ -163,7 +163,7 @@ async def answered(executor: Executor[Any], prepared: Prepared) -> Answer:
     run = Run(executor)
     whole = ctx.db
     try:
-        async with whole.dedicated() as ctx.db:
+        async with whole.on_one_connection() as ctx.db:
             try:
                 return Answer(await plan.run(run), executor="plan")
             finally:
@@ -229,4 +229,6 @@ def reason(errors: list[GraphQLError]) -> BaseException:
 
 def shortened(message: str) -> str:
     """Return a message that does not send a huge value back."""
+    if "set_int_max_str_digits" in message:  # Python's own words about a number of thousands of digits
+        return "The number has too many digits."
     return message if len(message) <= 300 else message[:300] + " …"
