@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import demo, migrate, persist, posts, schema, serve, settings
+from app.cli import bench, demo, migrate, persist, plan, posts, schema, serve, settings
 
 app = typer.Typer(
     help="feedgraph: a GraphQL-first social feed server. `make run` starts it with everything it needs.",
@@ -15,4 +15,6 @@ app.command()(demo.demo)
 app.command()(schema.schema)
 app.command()(persist.persist)
 app.command()(settings.settings)
+app.command()(plan.plan)
 app.add_typer(posts.app, name="posts")
+app.add_typer(bench.app, name="bench")

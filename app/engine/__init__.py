@@ -12,6 +12,7 @@ The engine knows graphql-core and nothing of what is fetched.
 
 from app.engine.bindings import Attribute, Binding, Bindings, ListPage, Lookup, ToMany, ToOne
 from app.engine.compiling import Compilation, compile_operation, flag_variables
+from app.engine.completing import Completing
 from app.engine.plan import Anomaly, Plan, Run, Uncovered
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Binding",
     "Bindings",
     "Compilation",
+    "Completing",
     "ListPage",
     "Lookup",
     "Plan",

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import orjson
 from aiohttp import hdrs, web
 
 from app.transports.errors import RequestError
@@ -68,7 +69,7 @@ async def read_parameters(request: web.Request) -> Parameters:
     values: dict[str, Any] = dict(request.query)
     for name in ("variables", "extensions"):
         if values.get(name):
-            values[name] = decoded(values[name])
+            values[name] = decoded(values[name], name)
         else:
             values.pop(name, None)
     return parameters_of(values)
@@ -92,7 +93,8 @@ def respond(request: web.Request, answer: Answer, media_type: str) -> web.Respon
     With `application/json` whatever went through GraphQL is 200, refusals included: older clients look no further otherwise.
     """
     if wants_counts(request):
-        answer.extensions["counts"] = counts_shown(context_of(request).counts)
+        without = orjson.dumps(answer.body)  # the bytes that are told are those of the answer without the telling
+        answer.extensions["counts"] = counts_shown(context_of(request).counts, without)
     legacy_success = media_type == LEGACY_TYPE and answer.went_through
     headers = {hdrs.VARY: VARY, EXECUTOR_HEADER: answer.executor, **(challenge(answer.refusal) if answer.refusal else {})}
     return json_response(

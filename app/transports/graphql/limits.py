@@ -5,6 +5,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLSyntaxError,
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
@@ -19,6 +20,7 @@ def depth_of(document: DocumentNode) -> int:
 
     Raises:
         RecursionError: selections lie inside each other hundreds of levels deep.
+        GraphQLSyntaxError: a selection is empty, which the grammar forbids and graphql-core's parser lets through.
     """
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     known: dict[str, int] = {}
@@ -32,6 +34,8 @@ def depth_of(document: DocumentNode) -> int:
 
     def of_selections(selection_set: SelectionSetNode | None) -> int:
         deepest = 0
+        if selection_set and not selection_set.selections:
+            raise empty_selection(selection_set)
         for node in selection_set.selections if selection_set else ():
             if isinstance(node, FieldNode):
                 depth = 0 if node.name.value.startswith("__") else 1 + of_selections(node.selection_set)
@@ -44,3 +48,9 @@ def depth_of(document: DocumentNode) -> int:
 
     operations = (node for node in document.definitions if isinstance(node, OperationDefinitionNode))
     return max((of_selections(node.selection_set) for node in operations), default=0)
+
+
+def empty_selection(node: SelectionSetNode) -> GraphQLSyntaxError:
+    """Return the error that a strict parser raises at the end of an empty selection."""
+    assert node.loc is not None  # noqa: S101  # we parse with locations
+    return GraphQLSyntaxError(node.loc.source, node.loc.end - 1, "Expected Name, found '}'.")

@@ -39,8 +39,8 @@ SCHEMA = strawberry.Schema(
 
 
 def remembering(field: GraphQLField) -> GraphQLFieldResolver:
-    """Return a mutation's resolver that does nothing a second time: where graphql-core completes what a plan began, the root value
-    holds what the resolvers gave or raised before."""
+    """Return a mutation's resolver that does nothing a second time: where graphql-core completes what a plan began, the root
+    value holds what the resolvers gave or raised before."""
     resolve = field.resolve or default_field_resolver
 
     def resolve_once(done: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
