@@ -21,7 +21,7 @@ test: setup-tests ## install what is missing, then run the whole suite
 
 check: lint test ## everything that a change must pass: format, lint, types, contracts, schema, tests
 
-lint: setup-tests ## the part of `make check` that runs nothing
+lint: setup-tests ## everything of `make check` but the tests
 	ruff format --check .
 	ruff check .
 	mypy

@@ -1,12 +1,14 @@
 """Every address, limit and timeout of the server, read from the environment and from `.env`; the unit is in the name."""
 
 import difflib
+import io
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from dotenv.parser import parse_stream
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.domain.errors import ConfigurationError
@@ -16,14 +18,20 @@ ENV_FILE = Path(".env")
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
     """One immutable value for the whole process. Names in the environment are FEEDGRAPH_<NAME>, but for the two URLs."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore", frozen=True, populate_by_name=True
+        env_prefix=PREFIX,
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
     # Where things are.
@@ -52,7 +60,7 @@ class Settings(BaseSettings):
     # Limits on what a caller may send.
     max_body_bytes: Positive = Field(256 * 1024, description="request body")
     max_url_bytes: Positive = Field(8 * 1024, description="request line")
-    max_header_bytes: Positive = Field(16 * 1024, description="one request header field")
+    max_header_bytes: Positive = Field(16 * 1024, description="a request's header fields, together")
     head_timeout_s: Seconds = Field(10, description="time to send a request's head on a new connection")
     body_timeout_s: Seconds = Field(15, description="time to send a request's body")
     keepalive_timeout_s: Seconds = Field(75, description="idle time of a kept connection")
@@ -68,14 +76,24 @@ class Settings(BaseSettings):
     max_node_ids: Positive = Field(100, description="ids in one nodes(ids:)")
     max_documents: Positive = Field(1_000, description="parsed and validated documents kept in memory")
 
+    # Persisted queries.
+    persisted_mode: Literal["off", "apq", "prefer-trusted", "trusted-only"] = Field(
+        "apq",
+        description="apq: clients may register documents; prefer-trusted: and others than the manifest's are logged; "
+        "trusted-only: they are refused",
+    )
+    persisted_manifest: Path | None = Field(None, description="trusted documents by id, a file that `feedgraph persist` writes")
+    persisted_ttl_s: Positive = Field(24 * 3600, description="how long a registered document is kept after its last use")
+    max_persisted: Positive = Field(10_000, description="registered documents kept in Redis")
+
     # Time and room for the work itself.
     query_timeout_s: Seconds = Field(5, description="deadline of a query or a REST read")
     mutation_timeout_s: Seconds = Field(10, description="deadline of a mutation or a REST write")
-    statement_timeout_s: Seconds = Field(10, description="PostgreSQL's own limit on one statement, a second net")
+    statement_timeout_s: Seconds = Field(5, description="PostgreSQL's own limit on one statement, a second net")
     db_pool_size: Positive = Field(10, description="PostgreSQL connections of one process, one more for the relay")
     db_acquire_timeout_s: Seconds = Field(3, description="wait for a free connection before 503")
     redis_timeout_s: Seconds = Field(1, description="connecting to Redis and waiting for its answer")
-    shutdown_timeout_s: Seconds = Field(3, description="time for running requests to end on SIGTERM")
+    shutdown_timeout_s: Seconds = Field(2, description="time for running requests to end on SIGTERM")
 
     # How much one caller may ask for.
     anonymous_points: Positive = Field(20_000, description="bucket of an anonymous caller's address, in points of cost")
@@ -109,8 +127,17 @@ class Settings(BaseSettings):
         """Read the allowed origins from one line."""
         origins = values.get("allowed_origins")
         if isinstance(origins, str):
-            values["allowed_origins"] = [part.strip().rstrip("/") for part in origins.split(",") if part.strip()]
+            values["allowed_origins"] = [part.strip().rstrip("/").lower() for part in origins.split(",") if part.strip()]
         return values
+
+    @field_validator("database_url", "redis_url")
+    @classmethod
+    def check_scheme(cls, url: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
+        """Refuse an address of another kind before anything is started."""
+        schemes = ("postgresql://", "postgres://") if field.field_name == "database_url" else ("redis://", "rediss://", "unix://")
+        if url is not None and not url.get_secret_value().startswith(schemes):
+            raise ValueError(f"it must begin with {' or '.join(schemes)}")
+        return url
 
     @classmethod
     def load(cls) -> Self:
@@ -119,6 +146,7 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: a variable is unknown or its value is not acceptable; the message names it.
         """
+        reject_unreadable(ENV_FILE)
         reject_unknown_names({**dotenv_values(ENV_FILE), **os.environ})
         try:
             return cls()
@@ -141,6 +169,11 @@ class Settings(BaseSettings):
         return self.introspection if self.introspection is not None else not self.is_production
 
     @property
+    def log_style(self) -> Literal["console", "json"]:
+        """The form of log lines."""
+        return self.log_format or ("json" if self.is_production else "console")
+
+    @property
     def home(self) -> Path:
         """The absolute directory of the embedded servers; each port has its own, so that two servers run side by side."""
         return (self.data_dir or Path(".feedgraph") / str(self.port)).expanduser().absolute()
@@ -157,15 +190,26 @@ def variable_of(name: str) -> str:
     return alias if isinstance(alias, str) else PREFIX + name.upper()
 
 
+def reject_unreadable(file: Path) -> None:
+    """Refuse an .env file with a line that means nothing: a setting must not be silently ignored."""
+    if not file.is_file():
+        return
+    try:
+        lines = list(parse_stream(io.StringIO(file.read_text(encoding="utf-8"))))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read as UTF-8 text: {error}.") from None
+    for line in lines:
+        if line.error:
+            raise ConfigurationError(f"Line {line.original.line} of {file} is not NAME=value.")
+
+
 def reject_unknown_names(environment: dict[str, str | None]) -> None:
     """Refuse a FEEDGRAPH_ variable that means nothing: a mistyped limit must not be silently ignored."""
     known = {variable_of(name) for name in Settings.model_fields}
     for name in environment:
         if name.upper().startswith(PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.0)
-            raise ConfigurationError(
-                f"{name} is not a setting of feedgraph; the nearest is {near[0]}. `feedgraph settings` lists them all."
-            )
+            [near] = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.0)
+            raise ConfigurationError(f"{name} is not a setting; the nearest is {near}. `feedgraph settings` lists them all.")
 
 
 def explain(invalid: ValidationError) -> str:
@@ -173,4 +217,4 @@ def explain(invalid: ValidationError) -> str:
     problem = invalid.errors()[0]
     field = str(problem["loc"][0]) if problem["loc"] else ""
     variable = variable_of(field) if field in Settings.model_fields else field
-    return f"{variable} is not acceptable: {problem['msg']}."
+    return f"{variable} is not acceptable: {problem['msg'].removeprefix('Value error, ')}."

@@ -22,6 +22,7 @@ from app.services.housekeeping import keep_house
 from app.settings import Settings
 from app.stores.attempts import Attempts
 from app.stores.buckets import Buckets
+from app.stores.persisted import PersistedTexts
 from app.transports.http.server import application, serving
 from app.transports.http.slow_heads import SlowHeads
 
@@ -29,7 +30,9 @@ log = structlog.get_logger(__name__)
 
 Say = Callable[[str], None]
 RESTART_S = 1.0
+CANCEL_AGAIN_S = 0.1
 CHECK_TIMEOUT_S = 2.0
+POOL_CLOSE_S = 0.5  # whoever needed a connection has had its time
 
 
 @asynccontextmanager
@@ -48,7 +51,7 @@ async def opened_database(settings: Settings, database_url: str, *, pool_size: i
     try:
         yield db
     finally:
-        await database.close(pool, timeout_s=settings.shutdown_timeout_s)
+        await database.close(pool, timeout_s=POOL_CLOSE_S)
 
 
 @asynccontextmanager
@@ -72,12 +75,20 @@ async def opened_resources(settings: Settings, addresses: Addresses, *, say: Say
             for work in (relay.run, tail.run, lambda: redis.listen(relay.handlers()), lambda: keep_house(db, settings))
         ]
         try:
-            yield Resources(settings, db, tail, relay, Attempts(redis), Budgets(settings, Buckets(redis))), redis
+            texts, budgets = persisted_texts(settings, redis), Budgets(settings, Buckets(redis))
+            yield Resources(settings, db, tail, relay, Attempts(redis), texts, budgets), redis
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await ended(tasks)
             await redis.close()
+
+
+async def ended(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they are done: the Redis client, while it connects, sometimes swallows a cancellation."""
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        _, pending = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_S)
+        tasks = list(pending)
 
 
 async def kept_alive(work: Callable[[], Awaitable[None]]) -> None:
@@ -140,10 +151,18 @@ def readiness(db: Database, redis: Redis) -> Callable[[], Awaitable[dict[str, st
         state = {"database": "away", "migrations": "unknown", "redis": "away"}
         with suppress(FeedgraphError, TimeoutError):
             async with asyncio.timeout(CHECK_TIMEOUT_S):
-                pending = await migrations.pending(db)
-                state["database"], state["migrations"] = "ok", "pending" if pending else "ok"
+                await db.fetchval("select 1")
+                state["database"] = "ok"
+                state["migrations"] = await migrations.state(db)
         if await redis.is_up():
             state["redis"] = "ok"
         return state
 
     return check
+
+
+def persisted_texts(settings: Settings, redis: Redis) -> PersistedTexts:
+    """Return the store of the documents that clients register."""
+    return PersistedTexts(
+        redis, ttl_s=settings.persisted_ttl_s, max_kept=settings.max_persisted, max_in_memory=settings.max_documents
+    )

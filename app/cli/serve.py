@@ -26,10 +26,12 @@ def serve(
     """Serve GraphQL, REST and GraphiQL; with no DATABASE_URL and REDIS_URL, on embedded servers of its own."""
     signal.signal(signal.SIGTERM, leave)
     settings = Settings.load()
-    configure_logs(level=settings.log_level, style=settings.log_format or ("json" if settings.is_production else "console"))
+    configure_logs(level=settings.log_level, style=settings.log_style)
     refuse_taken_port(settings)
     with owned(settings) as addresses:
         try:
+            if demo and settings.is_production:
+                say("This is production: the demo world is not loaded.")
             uvloop.run(start(settings, addresses, demo=demo and not settings.is_production))
         except KeyboardInterrupt:
             sys.exit(130)
@@ -66,7 +68,7 @@ def refuse_taken_port(settings: Settings) -> None:
         except OSError as error:
             message = (
                 f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}. "
-                "Stop the other program or set FEEDGRAPH_PORT (or FEEDGRAPH_HOST)."
+                "Set FEEDGRAPH_PORT or FEEDGRAPH_HOST, or stop the program that listens there."
             )
             raise ConfigurationError(message) from error
 
@@ -75,7 +77,8 @@ def announce(settings: Settings, demo_token: str | None) -> None:
     """Tell what to open and how to be somebody."""
     host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104  # compared, not bound
     base = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-    rows = [("GraphQL", f"{base}/graphql"), ("REST", f"{base}/api/v1/users/{DEMO_USER_ID}/posts"), ("Health", f"{base}/readyz")]
+    example = f"/users/{DEMO_USER_ID}/posts" if demo_token else ""
+    rows = [("GraphQL", f"{base}/graphql"), ("REST", f"{base}/api/v1{example}"), ("Health", f"{base}/readyz")]
     if settings.serves_graphiql:
         rows.insert(0, ("GraphiQL", f"{base}/graphql   (open it in a browser)"))
     if demo_token:

@@ -1,6 +1,7 @@
 """`feedgraph settings`: what is in force."""
 
 import os
+import sys
 from typing import Annotated
 from urllib.parse import urlsplit, urlunsplit
 
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from app.settings import Settings, variable_of
 
+WIDE = 200  # columns, where the output goes to a file or a pipe
 HEADING = """# Settings
 
 Read from the environment and from `.env` in the working directory; the environment wins. `feedgraph settings` prints the values
@@ -29,10 +31,22 @@ def settings(
     effective = Settings.load()
     table = Table("variable", "value", "", "meaning", box=box.SIMPLE)
     for name, field in Settings.model_fields.items():
-        variable, value = variable_of(name), getattr(effective, name)
-        changed = "" if value == field.default else "set here" if variable in os.environ else "set in .env"
+        variable, value = variable_of(name), in_force(effective, name)
+        changed = "" if getattr(effective, name) == field.default else "set here" if variable in os.environ else "set in .env"
         table.add_row(variable, shown(value), changed, field.description)
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def in_force(settings: Settings, name: str) -> object:
+    """Return the value that is used where a setting's absence means one."""
+    derived = {
+        "graphiql": settings.serves_graphiql,
+        "introspection": settings.allows_introspection,
+        "log_format": settings.log_style,
+        "sign_ups_per_hour": settings.sign_ups_allowed,
+        "data_dir": settings.home,
+    }
+    return derived.get(name, getattr(settings, name))
 
 
 def shown(value: object) -> str:

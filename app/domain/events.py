@@ -33,7 +33,7 @@ class Event:
     """An event at its position in the log."""
 
     position: int
-    type: EventType
+    type: str  # an EventType, or one that a newer version of the server writes
     at: datetime
     topics: tuple[str, ...]
     subject_id: int

@@ -12,6 +12,12 @@ PASSWORD_LENGTHS = (8, 200)
 IDEMPOTENCY_KEY_LENGTH = 200
 USERNAME = re.compile(r"[a-z0-9_]{3,30}", re.ASCII)
 
+# What shows nothing though it counts as a letter, a mark, a symbol or as unassigned: Unicode's ignorable code points (fillers,
+# joiners, variation selectors, tags) and the blank of Braille.
+SHOWS_NOTHING = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+
 
 def checked(text: str, *, field: str) -> str:
     """Return text that can be stored and sent: no NUL (PostgreSQL cannot keep it) and no lone surrogate (UTF-8 cannot).
@@ -29,18 +35,24 @@ def checked(text: str, *, field: str) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Say whether nothing in the text can be seen: only spaces, controls and invisible marks."""
-    return all(unicodedata.category(character)[0] in "ZC" for character in text)
+    """Say whether nothing in the text can be seen: only spaces, controls and invisible marks.
+
+    Characters that Python does not know count as seen: they are mostly emoji newer than its tables.
+    """
+    return all(
+        unicodedata.category(character) in {"Zs", "Zl", "Zp", "Cc", "Cf", "Cs"} or SHOWS_NOTHING.match(character)
+        for character in text
+    )
 
 
 def line(text: str, *, field: str, longest: int) -> str:
     """Return one line of text that can be seen, without the space around it.
 
     Raises:
-        InvalidInput: it is blank, too long, or holds control characters such as a line break.
+        InvalidInput: it is blank, too long, or holds line breaks or other control characters.
     """
     text = paragraph(text, field=field, longest=longest)
-    if any(unicodedata.category(character) == "Cc" for character in text):
+    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in text):
         raise InvalidInput(f"{field} must be one line without control characters.", field=field)
     return text
 

@@ -1,6 +1,7 @@
-"""Who may see a post: the one rule, asked before anything is shown on any way, pages and live events alike.
+"""Who may see a post: the one rule, in words that can be read and tested.
 
-Its SQL twin is `visible` in `stores/posts.py`, applied before LIMIT so that pages are full; a property test holds them equal.
+Every read of posts, pages and live events alike, applies its SQL twin (`visible` in `stores/posts.py`, before LIMIT, so that
+pages are full). A property test holds the two equal; this one decides what the rule is.
 """
 
 from app.domain.models import Post

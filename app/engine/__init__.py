@@ -12,6 +12,7 @@ The engine knows graphql-core and nothing of what is fetched.
 
 from app.engine.bindings import Attribute, Binding, Bindings, ListPage, Lookup, ToMany, ToOne
 from app.engine.compiling import Compilation, compile_operation, flag_variables
+from app.engine.completing import Completing
 from app.engine.cost import Estimate, Formula, ListSize
 from app.engine.cost_explaining import explain
 from app.engine.costing import Costing, TooComplex
@@ -23,6 +24,7 @@ __all__ = [
     "Binding",
     "Bindings",
     "Compilation",
+    "Completing",
     "Costing",
     "Estimate",
     "Formula",

@@ -11,6 +11,7 @@ from typing import Any
 from graphql import (
     DirectiveNode,
     DocumentNode,
+    GraphQLError,
     GraphQLField,
     GraphQLObjectType,
     GraphQLSchema,
@@ -23,6 +24,7 @@ from graphql import (
     is_list_type,
     is_non_null_type,
     is_object_type,
+    print_ast,
     visit,
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
@@ -30,6 +32,7 @@ from graphql.execution.values import VariableValues
 from graphql.language import VariableNode, Visitor
 
 from app.engine.bindings import Attribute, Bindings, Lookup, ToMany, ToOne
+from app.engine.building import Builder, Columns, compiled
 from app.engine.plan import (
     Arguments,
     AttributeChild,
@@ -44,7 +47,6 @@ from app.engine.plan import (
 )
 from app.engine.shapes import AbstractShape, ConnectionShape, LeafShape, ListShape, NonNullShape, PagePart, RowsShape
 
-RAW_SCALARS = {"String", "Int", "Boolean", "Float"}  # their values are stored as they travel
 Fields = dict[str, list[FieldDetails]]
 
 
@@ -57,6 +59,7 @@ class Compilation:
     fragments: dict[str, FragmentDetails]
     operation: OperationDefinitionNode
     variables: VariableValues
+    looked_up: dict[tuple[str, ...], ObjectShape] = field(default_factory=dict)  # the shapes of root look-ups, by their selection
 
     def subfields(self, type_: GraphQLObjectType, details: list[FieldDetails]) -> Fields:
         """Return the merged selection below a field, for one object type."""
@@ -73,10 +76,13 @@ def compile_operation(source: Compilation) -> Plan:
     root_type = source.schema.get_root_type(source.operation.operation)
     if root_type is None:
         raise Uncovered("the schema has no such operations")
-    collected = collect_fields(source.schema, source.fragments, source.variables, root_type, source.operation)
     fields: dict[str, LookupRoot | ResolverRoot | str] = {}
-    for key, details in collected.grouped_field_set.items():
-        fields[key] = root_field(source, root_type, key, details)
+    try:
+        collected = collect_fields(source.schema, source.fragments, source.variables, root_type, source.operation)
+        for key, details in collected.grouped_field_set.items():
+            fields[key] = root_field(source, root_type, key, details)
+    except GraphQLError as error:  # a variable with a default passes validation here, and may still be null
+        raise Uncovered("a null in @skip or @include") from error
     return Plan(fields)
 
 
@@ -94,7 +100,9 @@ def root_field(
     if isinstance(binding, Lookup) and source.operation.operation is OperationType.QUERY:
         object_type = get_named_type(definition.type)
         if isinstance(object_type, GraphQLObjectType):
-            shape = object_shape(source, object_type, details, Columns())
+            selection = (name, *(print_ast(detail.node.selection_set) for detail in details if detail.node.selection_set))
+            shape = source.looked_up.get(selection) or object_shape(source, object_type, details, Columns())
+            source.looked_up[selection] = shape
             return LookupRoot(binding, arguments(definition, details), shape, is_non_null_type(definition.type))
     shape_of_value = value_shape(source, definition.type, details)
     return ResolverRoot(
@@ -124,74 +132,6 @@ def type_test(type_: GraphQLObjectType) -> Callable[[Any], bool]:
     """Return the test for values that are shown as this type."""
     is_type_of = type_.is_type_of
     return lambda value: bool(is_type_of(value, None))  # type: ignore[misc, arg-type]  # checked by the caller; ours need no info
-
-
-class Columns:
-    """The columns that rows of one place must hold, in the order in which they were first wanted."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def index(self, name: str) -> int:
-        """Return the place of a column, adding it where it is new."""
-        if name not in self.names:
-            self.names.append(name)
-        return self.names.index(name)
-
-
-@dataclass(slots=True)
-class Builder:
-    """Collects the expression that makes a plain object of a row, and the names that the expression uses."""
-
-    columns: Columns | None  # None: rows are things with attributes
-    prefix: str = ""  # of columns, within a joined object
-    names: dict[str, Any] = field(default_factory=dict)
-
-    def value(self, name: str) -> str:
-        """Return the expression of a row's value."""
-        if self.columns is None:
-            return f"r.{name}"
-        return f"r[{self.columns.index(self.prefix + name)}]"
-
-    def getter(self, name: str) -> Callable[[Any], Any]:
-        """Return a function for a row's value."""
-        return compiled(f"lambda r: {self.value(name)}", {})
-
-    def leaf(self, type_: Any, name: str) -> str:
-        """Return the expression of a leaf as it travels."""
-        value, named = self.value(name), get_named_type(type_)
-        if is_list_type(type_) or (is_non_null_type(type_) and is_list_type(type_.of_type)):
-            raise Uncovered("a list of leaves")
-        required = is_non_null_type(type_)
-        if self.columns is not None:
-            if named.name in RAW_SCALARS:
-                return value
-            shown = f"str({value})" if named.name == "ID" else f"{self.name_of(named.serialize)}({value})"
-            return shown if required else f"(None if {value} is None else {shown})"
-        return f"{self.name_of(required_leaf(named.serialize) if required else optional_leaf(named.serialize))}({value})"
-
-    def name_of(self, function: Any) -> str:
-        """Return the name under which the expression calls a function."""
-        name = f"f{len(self.names)}"
-        self.names[name] = function
-        return name
-
-
-def required_leaf(serialize: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return a function that shows a value which must be there."""
-
-    def show(value: Any) -> Any:
-        shown = None if value is None else serialize(value)
-        if shown is None:
-            raise TypeError("a null where there must be none")  # an anomaly like every other exception
-        return shown
-
-    return show
-
-
-def optional_leaf(serialize: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return a function that shows a value which may be missing."""
-    return lambda value: None if value is None else serialize(value)
 
 
 def object_shape(
@@ -240,6 +180,8 @@ def field_expression(
             if builder.columns is not None:
                 raise Uncovered(f"{type_.name}.{name} is no column")
             shape.children.append(AttributeChild(key, builder.getter(attribute), value_shape(source, definition.type, details)))
+        case ToOne() | ToMany() if builder.prefix:
+            raise Uncovered("a joined object with children")  # known before they are compiled: twice a level would add up
         case ToOne() as binding:
             joined = joined_expression(source, definition, details, builder, binding)
             if joined is not None:
@@ -249,8 +191,6 @@ def field_expression(
             shape.children.append(to_many_child(source, key, definition, details, builder, binding))
         case _:
             raise Uncovered(f"{type_.name}.{name} has a resolver of its own")
-    if builder.prefix:
-        raise Uncovered("a joined object with children")  # caught by `joined_expression`, which then does not join
     return "None"
 
 
@@ -357,12 +297,12 @@ def edges_part(
             rows[f"{key}.{edge_key}"] = rows_shape(source, type_.fields[name], edge_details, columns)
             entries.append((edge_key, f"{key}.{edge_key}"))
         elif name in {"cursor", "__typename"}:
-            entries.append((edge_key, name))
+            entries.append((edge_key, f".{name}"))  # no alias can look like these
         else:
             raise Uncovered(f"{type_}.{name}")
 
     def part(page: Any, cursors: list[str], share: dict[str, list[Any]]) -> Any:
-        sources = {"cursor": cursors, "__typename": [type_.name] * len(cursors), **share}
+        sources = {".cursor": cursors, ".__typename": [type_.name] * len(cursors), **share}
         return [{name: sources[place][index] for name, place in entries} for index in range(len(page.rows))]
 
     return part
@@ -421,8 +361,3 @@ def flag_variables(document: DocumentNode) -> tuple[str, ...]:
 
     visit(document, Find())
     return tuple(found)
-
-
-def compiled(expression: str, names: dict[str, Any]) -> Callable[[Any], Any]:
-    """Return the function of an expression. It is put together from names of the schema and quoted response keys only."""
-    return eval(expression, {"__builtins__": {"str": str}, **names})  # type: ignore[no-any-return]  # noqa: S307

@@ -23,10 +23,12 @@ class Anomaly(Exception):
 class Run:
     """One run of a plan, on the executor that would run the operation otherwise.
 
-    `outcomes` remembers what the root resolvers gave or raised: a mutation that graphql-core must complete is not done again.
+    `data` is what root fields have shown so far, and `outcomes` remembers what their resolvers gave or raised: a mutation that
+    graphql-core must complete is not done again, nor shown as it looks after those behind it.
     """
 
     executor: Executor[Any]
+    data: dict[str, Any] = field(default_factory=dict)
     outcomes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -197,21 +199,12 @@ class AttributeChild:
 
 @dataclass(frozen=True, slots=True)
 class LookupRoot:
-    """A root field that gives one thing by a key."""
+    """A root field that gives one thing by a key. Fields with the same selection have the same shape, the object itself."""
 
     binding: Lookup
     arguments: Arguments
     shape: ObjectShape
     required: bool
-
-    async def value(self, run: Run) -> Any:
-        """Return what the field shows."""
-        key, relation = self.binding.key(self.arguments.values(run))
-        rows = await relation.fetch(run.context, [key], self.shape.columns)
-        [shown] = await self.shape.complete(run, rows)
-        if shown is None and self.required:
-            raise Anomaly
-        return shown
 
     def explain(self, indent: int) -> list[str]:
         """Return lines that tell a person what this does."""
@@ -266,10 +259,32 @@ class Plan:
         Raises:
             Anomaly, or whatever a fetch or a resolver raises: graphql-core must complete the operation.
         """
-        data: dict[str, Any] = {}
+        found: dict[str, Any] | None = None
         for key, root in self.fields.items():
-            data[key] = root if isinstance(root, str) else await root.value(run)
-        return data
+            if isinstance(root, LookupRoot):
+                found = await self._look_up(run) if found is None else found
+                run.data[key] = found[key]
+            else:
+                run.data[key] = root if isinstance(root, str) else await root.value(run)
+        return run.data
+
+    async def _look_up(self, run: Run) -> dict[str, Any]:
+        """Return what every look-up shows, by response key; those of one shape are fetched and completed together."""
+        groups: dict[tuple[int, Any], list[tuple[str, LookupRoot, Any]]] = {}
+        for name, root in self.fields.items():
+            if isinstance(root, LookupRoot):
+                key, relation = root.binding.key(root.arguments.values(run))
+                groups.setdefault((id(root.shape), relation.fetch), []).append((name, root, key))
+        shown: dict[str, Any] = {}
+        for (_, fetch), members in groups.items():
+            shape, keys = members[0][1].shape, list(dict.fromkeys(key for _, _, key in members))
+            rows = await fetch(run.context, keys, shape.columns)
+            found = dict(zip(keys, await shape.complete(run, rows), strict=True))
+            for name, root, key in members:
+                if found[key] is None and root.required:
+                    raise Anomaly
+                shown[name] = found[key]
+        return shown
 
     def explain(self) -> list[str]:
         """Return the plan for a person to read."""

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 import asyncpg
+from asyncpg.transaction import Transaction
 
 from app.domain.errors import ConfigurationError, Conflict, DeadlineExceeded, InvalidInput, NotFound, Unavailable
 
@@ -19,10 +21,14 @@ SERVER_SETTINGS = {
     "plan_cache_mode": "force_generic_plan",  # our statements are keyed look-ups: planning them anew each time gains nothing
 }
 
+REPLY_GRACE_S = 0.5  # a request's statement that takes this much longer than PostgreSQL's own limit gets no answer at all
+RELEASE_TIMEOUT_S = 0.5  # for PostgreSQL to confirm that a statement was stopped or a transaction rolled back
+
 UNREACHABLE = (
     OSError,  # TimeoutError is one
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver lost its thread because the connection broke in the middle of something
     asyncpg.TooManyConnectionsError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -51,10 +57,19 @@ class Database:
     """
 
     def __init__(
-        self, pool: "asyncpg.Pool[Record]", *, acquire_timeout_s: float, counts: Counts | None = None, held: Any = None
+        self,
+        pool: "asyncpg.Pool[Record]",
+        *,
+        acquire_timeout_s: float,
+        reply_timeout_s: float,
+        counts: Counts | None = None,
+        held: Any = None,
+        is_request: bool = False,
     ) -> None:
         self._pool = pool
         self._acquire_timeout_s = acquire_timeout_s
+        self._reply_timeout_s = reply_timeout_s
+        self._is_request = is_request
         self._held = held  # the connection of the transaction that this door belongs to
         self.counts = counts or Counts()
 
@@ -64,14 +79,14 @@ class Database:
         return self._held is not None
 
     def counted(self, counts: Counts) -> "Database":
-        """Return the same door with the counts of one request."""
-        return Database(self._pool, acquire_timeout_s=self._acquire_timeout_s, counts=counts)
+        """Return the same door for one request, with its counts; a request does not wait for a PostgreSQL that hangs."""
+        return self._door(Database, counts=counts, is_request=True)
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
         """Return all rows. One statement."""
         async with self._connection() as connection:
             self.counts.statements += 1
-            rows: list[Record] = await connection.fetch(sql, *args)
+            rows: list[Record] = await connection.fetch(sql, *args, timeout=self._patience_s)
         self.counts.rows += len(rows)
         return rows
 
@@ -89,7 +104,7 @@ class Database:
         """Run a statement that gives no rows (without arguments: several, separated by semicolons)."""
         async with self._connection() as connection:
             self.counts.statements += 1
-            await connection.execute(sql, *args)
+            await connection.execute(sql, *args, timeout=self._patience_s)
 
     async def copy_records(self, table: str, *, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
         """Load rows by COPY, the fast way for many."""
@@ -107,18 +122,29 @@ class Database:
             transaction = connection.transaction()
             await transaction.start()
             try:
-                yield Database(self._pool, acquire_timeout_s=self._acquire_timeout_s, counts=self.counts, held=connection)
+                yield self._door(Database, held=connection)
             except BaseException:
-                if not connection.is_closed():
-                    await transaction.rollback()
+                await roll_back(connection, transaction)
                 raise
             await transaction.commit()
+
+    @asynccontextmanager
+    async def on_one_connection(self) -> AsyncIterator["Database"]:
+        """Give a door whose statements run one after the other on one connection, taken when the first one needs it."""
+        door = cast("OneConnection", self._door(OneConnection))
+        try:
+            yield door
+        finally:
+            await door.give_back()
 
     @asynccontextmanager
     async def dedicated(self) -> AsyncIterator["Database"]:
         """Give a door on one connection of its own, outside any transaction: session locks live as long as it is open."""
         async with self._connection() as connection:
-            yield DedicatedDatabase(self._pool, acquire_timeout_s=self._acquire_timeout_s, counts=self.counts, held=connection)
+            try:
+                yield self._door(DedicatedDatabase, held=connection)
+            finally:
+                end(connection)  # back in the pool it would keep its session locks, and nobody could take them again
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
@@ -126,8 +152,58 @@ class Database:
             if self._held is not None:
                 yield self._held
                 return
-            async with self._pool.acquire(timeout=self._acquire_timeout_s) as connection:
+            connection = await self._pool.acquire(timeout=self._acquire_timeout_s)
+            try:
                 yield connection
+            finally:
+                await self._release(connection)
+
+    async def _release(self, connection: Any) -> None:
+        # Out of time: a stopped statement was not confirmed. The driver ends the connection then; the pool opens another.
+        with suppress(TimeoutError):
+            await self._pool.release(connection, timeout=RELEASE_TIMEOUT_S)
+
+    @property
+    def _patience_s(self) -> float | None:
+        return self._reply_timeout_s if self._is_request else None
+
+    def _door(
+        self, kind: "type[Database]", *, counts: Counts | None = None, held: Any = None, is_request: bool | None = None
+    ) -> "Database":
+        return kind(
+            self._pool,
+            acquire_timeout_s=self._acquire_timeout_s,
+            reply_timeout_s=self._reply_timeout_s,
+            counts=counts or self.counts,
+            held=held,
+            is_request=self._is_request if is_request is None else is_request,
+        )
+
+
+class OneConnection(Database):
+    """A door that keeps the connection of its first statement for the later ones, which wait for each other.
+
+    The driver runs one statement at a time on a connection, and taking one from the pool costs as much as a small statement.
+    """
+
+    _borrowed: Any = None
+
+    async def give_back(self) -> None:
+        """Let go of the connection; the door may be used again."""
+        if self._borrowed is not None:
+            connection, self._borrowed = self._borrowed, None
+            await self._release(connection)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        async with translated_errors(), self._turn:
+            if self._borrowed is None:
+                self._borrowed = await self._pool.acquire(timeout=self._acquire_timeout_s)
+            yield self._borrowed
+
+    @cached_property
+    def _turn(self) -> asyncio.Lock:
+        return asyncio.Lock()
 
 
 class DedicatedDatabase(Database):
@@ -137,6 +213,21 @@ class DedicatedDatabase(Database):
     def in_transaction(self) -> bool:
         """A dedicated connection is not in a transaction until `transaction()` opens one."""
         return False
+
+
+async def roll_back(connection: Any, transaction: Transaction) -> None:
+    """Roll a transaction back; where that fails, end its connection, and the transaction with it."""
+    try:
+        async with asyncio.timeout(RELEASE_TIMEOUT_S):
+            await transaction.rollback()
+    except (*UNREACHABLE, asyncpg.PostgresError):
+        end(connection)
+
+
+def end(connection: Any) -> None:
+    """End a connection at once, without a word to PostgreSQL."""
+    with suppress(asyncpg.InterfaceError):  # it broke before, and the pool has taken it back already
+        connection.terminate()
 
 
 @asynccontextmanager
@@ -178,7 +269,8 @@ async def connect(
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         reason = str(error) or type(error).__name__
         raise ConfigurationError(f"Cannot open the database of DATABASE_URL: {reason.rstrip('.')}.") from error
-    return Database(pool, acquire_timeout_s=acquire_timeout_s), pool
+    door = Database(pool, acquire_timeout_s=acquire_timeout_s, reply_timeout_s=statement_timeout_s + REPLY_GRACE_S)
+    return door, pool
 
 
 async def leave_as_is(_connection: Any) -> None:

@@ -55,6 +55,14 @@ async def pending(db: Database) -> list[Path]:
     return missing
 
 
+async def state(db: Database) -> str:
+    """Return "ok", "pending" or, where the database is another version's, "mismatch". Two statements."""
+    try:
+        return "pending" if await pending(db) else "ok"
+    except ConfigurationError:
+        return "mismatch"
+
+
 async def apply(db: Database, *, say: Callable[[str], None]) -> int:
     """Apply what is pending; several servers may start at once. Return how many files were applied.
 

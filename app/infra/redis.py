@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 from redis.asyncio import Redis as Client
@@ -12,10 +13,13 @@ from redis.exceptions import RedisError
 
 from app.domain.errors import ConfigurationError
 
+Result = TypeVar("Result")
+
 log = structlog.get_logger(__name__)
 
 AWAY = (RedisError, OSError)  # OSError covers TimeoutError
 PAUSE_AFTER_FAILURE_S = 1.0
+SILENCE_S = 3.0  # the event log announces its head each second: after this much silence, see whether the line is alive
 
 # Counts up and gives the key its end of life on the first count, in one step that no other caller can come between.
 COUNT_UP = """
@@ -62,14 +66,15 @@ class Redis:
         reply = await self._attempt(lambda: self._client.eval(COUNT_UP, 1, name, str(window_s * 1000)))
         return (int(reply[0]), int(reply[1])) if isinstance(reply, list) else None
 
-    async def run(self, script: str, key: str, *args: int | str) -> object:
-        """Run a script on one key, in one step that no other caller can come between; return its reply, None without Redis."""
-        return await self._attempt(lambda: self._client.eval(script, 1, self._prefix + key, *map(str, args)))
+    async def run_script(self, script: str, *, keys: list[str], arguments: list[str]) -> object:
+        """Run a Lua script, which no other command comes between; return its reply, None without Redis."""
+        names = [self._prefix + key for key in keys]
+        return await self._attempt(lambda: self._client.eval(script, len(names), *names, *arguments))
 
     async def is_up(self) -> bool:
         """Say whether Redis answers."""
         try:
-            return bool(await self._client.ping())
+            return bool(await heeding(self._client.ping()))
         except AWAY:
             return False
 
@@ -79,7 +84,7 @@ class Redis:
         if now < self._not_before:
             return None
         try:
-            return await command()
+            return await heeding(command())
         except AWAY as error:
             log.warning("redis_away", error=str(error))
             self._not_before = asyncio.get_running_loop().time() + PAUSE_AFTER_FAILURE_S
@@ -98,17 +103,35 @@ class Redis:
             await asyncio.sleep(PAUSE_AFTER_FAILURE_S / 2)
 
     async def _listen_once(self, handlers: dict[bytes, Callable[[bytes], None]]) -> None:
-        # No read timeout here: silence is normal. The head that is announced every second shows that the line is alive.
         client = self._connect(read_timeout_s=None)
         try:
-            async with client.pubsub(ignore_subscribe_messages=True) as subscription:
-                await subscription.subscribe(*handlers)
-                self.is_listening = True
-                async for message in subscription.listen():
-                    handlers[message["channel"]](message["data"])
+            async with client.pubsub() as subscription:
+                await heeding(subscription.subscribe(*handlers))
+                while True:
+                    message = await heeding(subscription.get_message(timeout=SILENCE_S))
+                    if message is not None:
+                        self.is_listening = True
+                        if message["type"] == "message":
+                            handlers[message["channel"]](message["data"])
+                    elif self.is_listening:
+                        self.is_listening = False
+                        await heeding(subscription.ping())
+                    else:
+                        raise TimeoutError("no answer on the line that messages come by")
         finally:
             await client.aclose()
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+async def heeding(command: Awaitable[Result]) -> Result:
+    """Await the driver, and be cancelled even where it swallows that: it uses asyncio.wait_for, which does so in Python 3.11."""
+    task = asyncio.current_task()
+    asked = task.cancelling() if task else 0
+    try:
+        return await command
+    finally:
+        if task and task.cancelling() > asked:
+            raise asyncio.CancelledError

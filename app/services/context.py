@@ -12,6 +12,7 @@ from app.services.budgets import Budgets
 from app.services.loaders import Loaders
 from app.settings import Settings
 from app.stores.attempts import Attempts
+from app.stores.persisted import PersistedTexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Resources:
     tail: Tail
     relay: Relay
     attempts: Attempts
+    persisted: PersistedTexts
     budgets: Budgets
 
 

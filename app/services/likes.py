@@ -17,7 +17,8 @@ async def add(ctx: RequestContext, post_id: int) -> Post:
     """
     viewer_id = ctx.signed_in().user_id
     async with ctx.db.transaction() as db:
-        await _visible(db, post_id, viewer_id)
+        if not await stores.posts.lock(db, post_id, viewer_id=viewer_id):
+            raise NotFound(NO_SUCH_POST)
         if await stores.likes.add(db, viewer_id, post_id):
             await stores.posts.add_to_likes_count(db, post_id, 1)
         post = await _visible(db, post_id, viewer_id)
@@ -34,6 +35,8 @@ async def remove(ctx: RequestContext, post_id: int) -> Post:
     """
     viewer_id = ctx.signed_in().user_id
     async with ctx.db.transaction() as db:
+        if not await stores.posts.lock(db, post_id, viewer_id=viewer_id):
+            raise NotFound(NO_SUCH_POST)
         if await stores.likes.remove(db, viewer_id, post_id):
             await stores.posts.add_to_likes_count(db, post_id, -1)
         post = await _visible(db, post_id, viewer_id)

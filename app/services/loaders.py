@@ -22,7 +22,8 @@ MAX_BATCH_SIZE = 1_000  # keys in one statement
 class Loaders:
     """The loaders of one request: one for each fetch and page, made when first used.
 
-    Relations with the same fetch share a loader, so the author of a post and the user who was asked for are read once.
+    Relations with the same fetch share a loader, so the author of a post and the user who was asked for are read once. What is
+    loaded is shared by all who wait for it, hence shielded: where a field fails, graphql-core cancels its siblings alone.
     """
 
     def __init__(self, ctx: "RequestContext") -> None:
@@ -35,17 +36,18 @@ class Loaders:
         key = relation.key(parent)
         if key is None:
             return None
-        result: Result = await self._loader(relation.fetch, None).load(key)
+        result: Result = await asyncio.shield(self._loader(relation.fetch, None).load(key))
         return result
 
     async def ones(self, relation: One[Parent, Result] | Root[Result], parents: Sequence[Parent]) -> list[Result]:
         """Return what the relation points at for each parent, in their order."""
-        results: list[Result] = await self._loader(relation.fetch, None).load_many([relation.key(p) for p in parents])
+        loads = self._loader(relation.fetch, None).load_many([relation.key(p) for p in parents])
+        results: list[Result] = await asyncio.shield(loads)
         return results
 
     async def many(self, relation: Many[Parent, Row], parent: Parent, page: Page) -> Slice[Row]:
         """Return a page of the parent's list."""
-        result: Slice[Row] = await self._loader(relation.fetch, page).load(relation.key(parent))
+        result: Slice[Row] = await asyncio.shield(self._loader(relation.fetch, page).load(relation.key(parent)))
         return result
 
     def clear(self) -> None:
@@ -56,6 +58,12 @@ class Loaders:
         """Cancel batches that still run: they are tasks of their own, which the end of the request does not end."""
         for task in self._running:
             task.cancel()
+
+    async def stopped(self) -> None:
+        """Cancel batches that still run, and wait until they have let go of the connection."""
+        if running := list(self._running):
+            self.stop()
+            await asyncio.gather(*running, return_exceptions=True)
 
     def _loader(self, fetch: Any, page: Page | None) -> DataLoader[Any, Any]:
         loader = self._loaders.get((fetch, page))

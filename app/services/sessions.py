@@ -3,29 +3,36 @@
 import asyncio
 import hashlib
 import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any, TypeVar
 
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app import stores
 from app.domain import events, text
-from app.domain.errors import Conflict, InvalidInput, NotFound, Throttled, Unauthenticated
+from app.domain.errors import Conflict, InvalidInput, NotFound, Overloaded, Throttled, Unauthenticated
 from app.domain.models import User, Viewer
 from app.infra import event_log
 from app.infra.database import Database
 from app.services.context import RequestContext
 from app.settings import Settings
 
+Result = TypeVar("Result")
+
 SIGN_IN_WINDOW_S = 15 * 60
 SIGN_UP_WINDOW_S = 3600
 TOKEN_BYTES = 32
+LONGEST_QUEUE = 40  # sign-ups and sign-ins; about two seconds of work
 LONGEST_TOKEN = 200
 WRONG_CREDENTIALS = "The username or the password is wrong."
 
 _hasher = PasswordHash((Argon2Hasher(),))
-_hashing = asyncio.Semaphore(2)  # argon2id takes 64 MiB and some tens of milliseconds of a core each time
+_threads = ThreadPoolExecutor(2, "passwords")  # argon2id takes 64 MiB and some tens of milliseconds of a core each time
+_waiting: set[asyncio.Future[Any]] = set()
 
 
 @cache
@@ -45,8 +52,7 @@ async def sign_up(ctx: RequestContext, *, username: str, password: str, name: st
     username, password = text.username(username), text.password(password)
     name = text.line(name, field="name", longest=text.NAME_LENGTH)
     await _limit(ctx, f"sign-up:{ctx.address}", at_most=ctx.settings.sign_ups_allowed, window_s=SIGN_UP_WINDOW_S)
-    async with _hashing:
-        password_hash = await asyncio.to_thread(_hasher.hash, password)
+    password_hash: str = await _in_turn(_hasher.hash, password)
     try:
         async with ctx.db.transaction() as db:
             user = await stores.users.insert(db, username=username, name=name, password_hash=password_hash)
@@ -71,8 +77,7 @@ async def sign_in(ctx: RequestContext, *, username: str, password: str) -> tuple
     except InvalidInput:
         found = None
     user_id, password_hash = found or (None, None)
-    async with _hashing:
-        fits = await asyncio.to_thread(_fits, password, password_hash or _nobody())
+    fits = await _in_turn(_fits, password, password_hash)
     if user_id is None or password_hash is None or not fits:
         raise Unauthenticated(WRONG_CREDENTIALS)
     async with ctx.db.transaction() as db:
@@ -106,8 +111,10 @@ async def authenticate(ctx: RequestContext, token: str) -> Viewer:
         Unauthenticated: nobody; the token was never given, has expired or was revoked, or is a demo's in production.
     """
     session = await stores.sessions.by_token(ctx.db, token) if 0 < len(token) <= LONGEST_TOKEN else None
-    if session is None or (session.is_demo and ctx.settings.is_production):
-        raise Unauthenticated("The bearer token is not valid any more: sign in again.")
+    if session is None:
+        raise Unauthenticated("The bearer token is not valid: it was never given, has expired or was signed out. Sign in again.")
+    if session.is_demo and ctx.settings.is_production:
+        raise Unauthenticated("The demo token is refused in production: sign up, or sign in.")
     return Viewer(session.user_id, session.id, session.expires_at, session.is_unlimited)
 
 
@@ -125,9 +132,23 @@ async def give(db: Database, settings: Settings, *, username: str, is_unlimited:
     return token
 
 
-def _fits(password: str, password_hash: str) -> bool:
+async def _in_turn(work: Callable[..., Result], *args: Any) -> Result:
+    """Run the work on one of the few threads for passwords.
+
+    Raises:
+        Overloaded: too many are waiting already; those who wait longest would only wait in vain.
+    """
+    if len(_waiting) >= LONGEST_QUEUE:
+        raise Overloaded("Too many people are signing in right now: try again in a moment.")
+    future = asyncio.get_running_loop().run_in_executor(_threads, work, *args)
+    _waiting.add(future)  # until the thread is done, even if the caller leaves before
+    future.add_done_callback(_waiting.discard)
+    return await asyncio.shield(future)
+
+
+def _fits(password: str, password_hash: str | None) -> bool:
     try:
-        return _hasher.verify(password, password_hash)
+        return _hasher.verify(password, password_hash or _nobody())
     except UnicodeEncodeError:
         return False
 

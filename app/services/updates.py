@@ -71,7 +71,10 @@ async def follow(ctx: RequestContext, topics: Collection[str], *, after: EventCu
     while True:
         batch, cursor = await _next(ctx, cursor)
         for event in batch:
-            if isinstance(event, Gap) or not wanted.isdisjoint(event.topics):
+            if isinstance(event, Gap):
+                await _require_session(ctx)
+                yield event
+            elif not wanted.isdisjoint(event.topics):
                 yield event
             elif not ended.isdisjoint(event.topics):
                 raise Unauthenticated(SIGNED_OUT)
@@ -88,6 +91,16 @@ async def until_signed_out(ctx: RequestContext) -> None:
                 pass
 
 
+async def _require_session(ctx: RequestContext) -> None:
+    """Look whether the viewer's session has ended: the event that told of it may be among those that are gone.
+
+    Raises:
+        Unauthenticated: it has.
+    """
+    if ctx.viewer and not await stores.sessions.exists(ctx.db, ctx.viewer.session_id):
+        raise Unauthenticated(SIGNED_OUT)
+
+
 async def _start(ctx: RequestContext, after: EventCursor | None) -> EventCursor:
     if after is None:
         return ctx.event_cursor
@@ -102,7 +115,7 @@ async def _start(ctx: RequestContext, after: EventCursor | None) -> EventCursor:
 async def _next(ctx: RequestContext, cursor: EventCursor) -> tuple[list[Event | Gap], EventCursor]:
     """Return what is known behind the cursor, and the cursor behind that."""
     tail = ctx.resources.tail
-    if cursor.epoch != tail.cursor.epoch:
+    if cursor.epoch != tail.cursor.epoch or cursor.position > tail.cursor.position:  # the log's life ended, or was turned back
         return [Gap(cursor, tail.cursor)], tail.cursor
     events = tail.after(cursor)
     if events is None:

@@ -3,6 +3,19 @@
 Reads are plural and keep the batch contract: the answer has the length and the order of the keys, missing is None.
 """
 
-from app.stores import attempts, buckets, demo, feeds, follows, idempotency, likes, nodes, posts, sessions, users
+from app.stores import attempts, buckets, demo, feeds, follows, idempotency, likes, nodes, persisted, posts, sessions, users
 
-__all__ = ["attempts", "buckets", "demo", "feeds", "follows", "idempotency", "likes", "nodes", "posts", "sessions", "users"]
+__all__ = [
+    "attempts",
+    "buckets",
+    "demo",
+    "feeds",
+    "follows",
+    "idempotency",
+    "likes",
+    "nodes",
+    "persisted",
+    "posts",
+    "sessions",
+    "users",
+]

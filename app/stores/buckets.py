@@ -45,7 +45,8 @@ class Buckets:
         """Take from `least` to `most` points, or none where there are not enough; None without Redis. One script."""
         budget = caller.budget
         numbers = (budget.points, budget.points_per_s, least, most, int(budget.is_unlimited))
-        reply = await self._redis.run(TAKE, f"bucket:{{{caller.key}}}", *numbers)
+        key, arguments = f"bucket:{{{caller.key}}}", [str(number) for number in numbers]
+        reply = await self._redis.run_script(TAKE, keys=[key], arguments=arguments)
         return Taken(int(reply[0]), int(reply[1])) if isinstance(reply, list) else None
 
     async def put_back(self, caller: Caller, points: int) -> bool:

@@ -115,6 +115,16 @@ async def remove_reply_from(db: Database, post_id: int) -> None:
     await db.execute("update posts set replies_count = replies_count - 1 where id = $1", post_id)
 
 
+async def lock(db: Database, post_id: int, *, viewer_id: int) -> bool:
+    """Keep others from changing or deleting a post until the transaction ends; return whether the viewer sees it. One statement.
+
+    Whoever will count something on a post locks it first: taking a share of it (as a like's foreign key does) and then more would
+    make a ring with a deletion that waits between the two.
+    """
+    sql = f"select true from posts p where p.id = $1 and {visible('$2')} for no key update"
+    return bool(await db.fetchval(sql, post_id, viewer_id))
+
+
 async def add_to_likes_count(db: Database, post_id: int, change: int) -> None:
     """Keep the counter equal to the post's likes. One statement."""
     await db.execute("update posts set likes_count = likes_count + $2 where id = $1", post_id, change)

@@ -54,19 +54,11 @@ async def add_to_posts_count(db: Database, user_id: int, change: int) -> None:
 
 
 async def add_to_follow_counts(db: Database, *, follower_id: int, followee_id: int, change: int) -> None:
-    """Keep the counters of both sides equal to the follows. One statement.
+    """Keep the counters of both sides equal to the follows. Two statements.
 
-    The rows are locked in the order of their ids, so that two people who follow each other at once do not wait in a ring.
+    Rows are updated in the order of their ids, so that two people who follow each other at once do not wait in a ring. Nor are
+    they locked first: a lock that is then raised to an update can make a ring with whoever waits for the row in between.
     """
-    await db.execute(
-        """
-        with locked as (select id from users where id in ($1, $2) order by id for no key update)
-        update users u set
-            following_count = following_count + case when u.id = $1 then $3 else 0 end,
-            followers_count = followers_count + case when u.id = $2 then $3 else 0 end
-        from locked where u.id = locked.id
-        """,
-        follower_id,
-        followee_id,
-        change,
-    )
+    counters = {follower_id: "following_count", followee_id: "followers_count"}
+    for user_id, counter in sorted(counters.items()):
+        await db.execute(f"update users set {counter} = {counter} + $2 where id = $1", user_id, change)

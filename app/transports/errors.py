@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import structlog
 
@@ -16,16 +16,18 @@ INTERNAL_MESSAGE = "Something went wrong on our side. Tell us the errorId if it 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a code means: the HTTP status where there is no data, and how loud the log is."""
+    """What a code means: the HTTP status where there is no data, and whether the server's owner should hear of it."""
 
     status: int
-    level: Literal["debug", "warning", "error"] = "debug"
+    is_logged: bool = False
 
 
 ROWS: Final[dict[str, Row]] = {
     # The request itself.
     "BAD_REQUEST": Row(400),
     "BODY_TOO_LARGE": Row(413),
+    "URL_TOO_LONG": Row(414),
+    "HEAD_TOO_LARGE": Row(431),
     "REQUEST_TIMEOUT": Row(408),
     "METHOD_NOT_ALLOWED": Row(405),
     "NOT_ACCEPTABLE": Row(406),
@@ -44,6 +46,13 @@ ROWS: Final[dict[str, Row]] = {
     "COST_ESTIMATED_TOO_EXPENSIVE": Row(400),
     "INTROSPECTION_DISABLED": Row(400),
     "TOO_MANY_OPERATIONS": Row(429),
+    # Persisted queries. The first two are 200: clients answer them by sending the text.
+    "PERSISTED_QUERY_NOT_FOUND": Row(200),
+    "PERSISTED_QUERY_NOT_SUPPORTED": Row(200),
+    "PERSISTED_QUERY_NOT_IN_LIST": Row(400),
+    "PERSISTED_QUERY_ID_REQUIRED": Row(400),
+    "CANNOT_SEND_PQ_ID_AND_BODY": Row(400),
+    "QUERY_NOT_IN_SAFELIST": Row(403),
     # The domain.
     "BAD_USER_INPUT": Row(422),
     "PAGE_SIZE": Row(422),
@@ -56,10 +65,10 @@ ROWS: Final[dict[str, Row]] = {
     "CONFLICT": Row(409),
     "THROTTLED": Row(429),
     # The server.
-    "DEADLINE_EXCEEDED": Row(504, "warning"),
-    "OVERLOADED": Row(503, "warning"),
-    "UNAVAILABLE": Row(503, "warning"),
-    INTERNAL: Row(500, "error"),
+    "DEADLINE_EXCEEDED": Row(504, is_logged=True),
+    "OVERLOADED": Row(503, is_logged=True),
+    "UNAVAILABLE": Row(503, is_logged=True),
+    INTERNAL: Row(500, is_logged=True),
 }
 
 RETRY_AFTER_S = {"OVERLOADED": 1, "UNAVAILABLE": 2}
@@ -69,8 +78,8 @@ class CloseCode:
     """Why the server closes a WebSocket."""
 
     GOING_AWAY = 1001
-    MESSAGE_TOO_BIG = 1009
     UNEXPECTED = 1011
+    TRY_AGAIN_LATER = 1013
     MALFORMED = 4400
     NOT_ACKNOWLEDGED = 4401
     REFUSED = 4403
@@ -122,6 +131,6 @@ def problem_of(error: BaseException) -> Problem:
     if retry_after_s is not None:
         details["retryAfter"] = retry_after_s
         headers["Retry-After"] = str(retry_after_s)
-    if ROWS[error.code].level != "debug":
-        log.log(30, "request_failed", code=error.code, cause=repr(error.__cause__))
+    if ROWS[error.code].is_logged:
+        log.warning("request_failed", code=error.code, cause=repr(error.__cause__))
     return Problem(error.code, error.message, details, headers)

@@ -52,7 +52,7 @@ def bearer_token(header: str) -> str:
         RequestError: the value is not `Bearer <token>`.
     """
     scheme, _, token = header.strip().partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    if scheme.lower() != "bearer" or not token.strip() or not token.isascii():
         raise RequestError("UNAUTHENTICATED", "The Authorization header must be `Bearer <token>`.", headers=CHALLENGE)
     return token.strip()
 
@@ -74,21 +74,21 @@ async def json_body(request: web.Request) -> Any:
     except web.HTTPRequestEntityTooLarge:
         message = f"The body is larger than {settings.max_body_bytes:,} bytes."
         raise RequestError("BODY_TOO_LARGE", message, headers={hdrs.CONNECTION: "close"}) from None
-    except (ClientPayloadError, ValueError, web.HTTPBadRequest):
+    except (ClientPayloadError, web.RequestPayloadError, ValueError, web.HTTPBadRequest):
         raise RequestError("BAD_REQUEST", "The body does not have the encoding that its headers name.") from None
-    return decoded(body)
+    return decoded(body, "The body")
 
 
-def decoded(body: bytes | str) -> Any:
-    """Return the value of a JSON text.
+def decoded(text: bytes | str, what: str) -> Any:
+    """Return the value of a JSON text; `what` names it in the error.
 
     Raises:
         RequestError: it is not JSON in UTF-8.
     """
     try:
-        return orjson.loads(body)
+        return orjson.loads(text)
     except ValueError:
-        raise RequestError("BAD_REQUEST", "The body is not JSON in UTF-8.") from None
+        raise RequestError("BAD_REQUEST", f"{what} is not JSON in UTF-8.") from None
 
 
 def require_json(request: web.Request) -> None:
@@ -119,14 +119,20 @@ def wants_counts(request: web.Request) -> bool:
     return request.headers.get(COUNTS_HEADER, "") not in {"", "0"}
 
 
-def counts_shown(counts: Counts) -> dict[str, int]:
-    """Return what a request cost, for a GraphQL response's extensions."""
-    return {"statements": counts.statements, "rows": counts.rows, "batches": counts.batches}
+def counts_shown(counts: Counts, body: bytes) -> dict[str, int]:
+    """Return what this one request cost; `bytes` is the size of its response's body."""
+    return {
+        "requests": 1,
+        "statements": counts.statements,
+        "rows": counts.rows,
+        "batches": counts.batches,
+        "bytes": len(body),
+    }
 
 
 def counts_header(counts: Counts, body: bytes) -> str:
-    """Return what a request cost, for the response's header; `bytes` is the size of the body."""
-    return ", ".join(f"{name}={value}" for name, value in {**counts_shown(counts), "bytes": len(body)}.items())
+    """Return what a request cost, for the response's header."""
+    return ", ".join(f"{name}={value}" for name, value in counts_shown(counts, body).items())
 
 
 def json_response(

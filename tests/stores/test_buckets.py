@@ -82,7 +82,7 @@ async def test_callers_have_buckets_of_their_own(redis: Redis):
 
 async def test_a_bucket_that_is_full_again_is_forgotten(redis: Redis, settings: Settings):
     await taken(redis, FAST, 1_000)
-    left_ms = await redis.run("return redis.call('PTTL', KEYS[1])", "bucket:{somebody}")
+    left_ms = await redis.run_script("return redis.call('PTTL', KEYS[1])", keys=["bucket:{somebody}"], arguments=[])
     assert 0 < int(str(left_ms)) <= 1_010
 
 

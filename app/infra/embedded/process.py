@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ READY_WAIT_S = 60.0  # recovery after a crash reads the whole log
 PATIENCE_S = 2.0  # after this the user is told what we wait for
 STOP_WAITS_S = (4.0, 0.5, 0.5)  # for each of a server's signals in turn; all in all within 5 s
 MAX_LOG_BYTES = 10 * 1024 * 1024
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 # PostgreSQL's and initdb's words for what ends them; Valkey marks such lines with a sign.
 COMPLAINT = re.compile(r"FATAL:|PANIC:|error:| # ")
@@ -90,29 +91,35 @@ def start(
 
     Only from the main thread: the kernel sends `at_parent_death` when the thread ends that started the program.
     """
-    with log.path.open("ab") as output:
-        return subprocess.Popen(
-            command,
-            stdin=stdin,
-            stdout=output,
-            stderr=output,
-            cwd="/",
-            env=environment(),
-            start_new_session=True,
-            umask=0o077,
-            user=account.user if account else None,
-            group=account.group if account else None,
-            extra_groups=[] if account else None,
-            preexec_fn=dying_with_parent(at_parent_death),  # noqa: PLW1509 - it only makes two system calls
-        )
+    # A signal waits until the program is started: Python throws away what its handler raises in the midst of a fork.
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        with log.path.open("ab") as output:
+            return subprocess.Popen(
+                command,
+                stdin=stdin,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                env=environment(),
+                start_new_session=True,
+                umask=0o077,
+                user=account.user if account else None,
+                group=account.group if account else None,
+                extra_groups=[] if account else None,
+                preexec_fn=dying_with_parent(at_parent_death, unblocked),  # noqa: PLW1509 - it only makes system calls
+            )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
 
-def dying_with_parent(number: signal.Signals) -> Callable[[], None]:
+def dying_with_parent(number: signal.Signals, blocked: Collection[int] = ()) -> Callable[[], None]:
     """Return what a child does between fork and exec: ask the kernel for a signal when we die."""
     parent = os.getpid()
 
     def prepare() -> None:
         LIBC.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         if os.getppid() != parent:  # we died before the kernel knew
             os._exit(1)
 
@@ -184,7 +191,7 @@ def at_work(program: str, directory: Path) -> list[int]:
 @contextmanager
 def signals_ignored() -> Iterator[None]:
     """Let nothing interrupt the block: a second Ctrl-C while stopping changes nothing."""
-    previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in STOPPING}
     try:
         yield
     finally:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.domain.events import Event, EventCursor, EventType, NewEvent
+from app.domain.events import Event, EventCursor, NewEvent
 from app.infra.database import Database, Record
 
 BATCH_SIZE = 1_000
@@ -101,4 +101,4 @@ async def discard_before(db: Database, moment: datetime, *, keep: int) -> None:
 def event_of(row: Record | Sequence[object]) -> Event:
     """Return the event of a row (position, type, at, topics, subject_id)."""
     position, type_, at, topics, subject_id = row
-    return Event(position, EventType(type_), at, tuple(topics), subject_id)  # type: ignore[arg-type]  # columns are typed by SQL
+    return Event(position, type_, at, tuple(topics), subject_id)  # type: ignore[arg-type]  # columns are typed by SQL

@@ -9,7 +9,7 @@ import orjson
 import structlog
 
 from app.domain.errors import FeedgraphError
-from app.domain.events import Event, EventCursor, EventType
+from app.domain.events import Event, EventCursor
 from app.infra.database import Database
 from app.infra.event_log import journal
 from app.infra.event_log.tail import Tail
@@ -74,7 +74,9 @@ class Relay:
                 self._tail.receive(epoch, events)
                 await self._redis.publish(BATCH_CHANNEL, encode_batch(epoch, events))
             if clock() >= announce_at:
-                await self._redis.publish(HEAD_CHANNEL, str(await journal.head(connection)).encode())
+                newest = await journal.head(connection)
+                self._tail.announce(newest)  # a batch whose answer broke off with the connection is found without Redis, too
+                await self._redis.publish(HEAD_CHANNEL, str(newest).encode())
                 announce_at = clock() + ANNOUNCE_S
             if clock() >= discard_at:
                 oldest = datetime.now(UTC) - self._retention
@@ -120,6 +122,6 @@ def decode_batch(message: bytes) -> tuple[int, list[Event]]:
     """Return epoch and events of a message."""
     epoch, rows = orjson.loads(message)
     return epoch, [
-        Event(position, EventType(type_), datetime.fromisoformat(at), tuple(topics), subject_id)
+        Event(position, type_, datetime.fromisoformat(at), tuple(topics), subject_id)
         for position, type_, at, topics, subject_id in rows
     ]

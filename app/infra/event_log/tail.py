@@ -28,6 +28,7 @@ class Tail:
         self._events: deque[Event] = deque(maxlen=EVENTS_IN_MEMORY)
         self._grown = asyncio.Event()
         self._behind = asyncio.Event()
+        self._reading = asyncio.Lock()
         self.cursor = EventCursor(0, 0)
 
     async def start(self) -> None:
@@ -63,20 +64,27 @@ class Tail:
                 await self.catch_up()
             except FeedgraphError as error:
                 log.warning("log_unreadable", error=error.message)
+                self._behind.set()  # what was told is still to be read
                 await asyncio.sleep(RETRY_S)
 
     async def catch_up(self) -> None:
         """Read up to the log's head."""
+        async with self._reading:  # two readers could each take the other's news for another life of the log
+            while await self._is_behind():
+                try:
+                    events = await journal.read_after(self._db, self.cursor.position)
+                except journal.Lost as lost:
+                    self._start_anew(EventCursor(self.cursor.epoch, lost.oldest))
+                else:
+                    self.receive(self.cursor.epoch, events)
+
+    async def _is_behind(self) -> bool:
+        """Say whether the log has events that are not known here. One statement."""
+        known = self.cursor  # before the head is asked for: a batch may arrive meanwhile, and the answer be older than it
         newest = await journal.head(self._db)
-        if newest.epoch != self.cursor.epoch or newest.position < self.cursor.position:
+        if newest.epoch != known.epoch or newest.position < known.position:
             self._start_anew(newest)  # another database answers now, or one restored from a backup
-        while self.cursor.position < newest.position:
-            try:
-                events = await journal.read_after(self._db, self.cursor.position)
-            except journal.Lost as lost:
-                self._start_anew(EventCursor(newest.epoch, lost.oldest))
-                continue
-            self.receive(newest.epoch, events)
+        return self.cursor.position < newest.position
 
     def after(self, cursor: EventCursor) -> list[Event] | None:
         """Return the known events behind the cursor, oldest first; None where memory does not reach back so far."""
@@ -88,8 +96,8 @@ class Tail:
         return [self._events[index] for index in range(-missing, 0)]
 
     async def growth(self, cursor: EventCursor) -> None:
-        """Wait until there is an event behind the cursor, or the log's life is another one."""
-        while cursor.epoch == self.cursor.epoch and cursor.position >= self.cursor.position:
+        """Wait until the log's end is not at the cursor: there is an event behind it, or the log's life is another one."""
+        while cursor == self.cursor:
             await self._grown.wait()
 
     def _start_anew(self, cursor: EventCursor) -> None:

@@ -26,6 +26,7 @@ from app.transports.graphql.costs import PRICES
 from app.transports.graphql.limits import Shape, shape_of, too_much
 
 LONGEST_KEPT = 16 * 1024  # characters; longer documents are rare, and a thousand of them would fill the memory
+LIMIT_MESSAGES = {"contains more than": "TOKEN_LIMIT", "nested too deeply": "DEPTH_LIMIT"}  # the parser has no codes
 MAX_ERRORS = 20  # in one answer
 MAX_PLANS = 16  # of one document: operations times values of its flags; beyond, graphql-core executes
 
@@ -130,8 +131,8 @@ class Documents:
             ast = parse(Source(text), max_lexical_tokens=limits.max_tokens, max_comments=limits.max_tokens)
             shape = shape_of(ast)
         except GraphQLSyntaxError as error:
-            too_many = "Document contains more than" in error.message
-            return Refusal("TOKEN_LIMIT" if too_many else "GRAPHQL_PARSE_FAILED", [error])
+            code = next((code for words, code in LIMIT_MESSAGES.items() if words in error.message), "GRAPHQL_PARSE_FAILED")
+            return Refusal(code, [error])
         except RecursionError:
             shape = Shape(depth=limits.max_depth + 1)
         if refusal := too_much(shape, limits):

@@ -3,6 +3,7 @@
 import time
 from typing import Any, Final
 
+import orjson
 from aiohttp import hdrs, web
 
 from app.domain.budgets import Standing
@@ -22,9 +23,11 @@ from app.transports.exchange import (
 from app.transports.graphql.documents import Documents
 from app.transports.graphql.negotiation import LEGACY_TYPE, RESPONSE_TYPE, best_type
 from app.transports.graphql.parameters import Parameters, parameters_of
+from app.transports.graphql.persisted import Persisted
 from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, prepare
 
 DOCUMENTS: Final = web.AppKey("documents", Documents)
+PERSISTED: Final = web.AppKey("persisted", Persisted)
 METHODS = "GET, HEAD, POST, OPTIONS"
 EXECUTOR_HEADER = "Feedgraph-Executor"
 COST_HEADER = "Feedgraph-Cost"  # on demand: most callers never read it, and it makes a small answer twice as large
@@ -51,7 +54,7 @@ async def answer_to(request: web.Request) -> Answer:
     ctx.wants_cost = request.headers.get(COST_HEADER, "") not in {"", "0"}
     ctx.is_dry_run = request.headers.get(DRY_RUN_HEADER, "") not in {"", "0"}
     documents = request.app[DOCUMENTS]
-    prepared = prepare(ctx, documents, parameters)
+    prepared = await prepare(ctx, request.app[PERSISTED], parameters)
     if isinstance(prepared, Answer):
         return prepared
     refuse_wrong_way(request, prepared)
@@ -72,7 +75,7 @@ async def read_parameters(request: web.Request) -> Parameters:
     values: dict[str, Any] = dict(request.query)
     for name in ("variables", "extensions"):
         if values.get(name):
-            values[name] = decoded(values[name])
+            values[name] = decoded(values[name], name)
         else:
             values.pop(name, None)
     return parameters_of(values)
@@ -96,7 +99,8 @@ def respond(request: web.Request, answer: Answer, media_type: str) -> web.Respon
     With `application/json` whatever went through GraphQL is 200, refusals included: older clients look no further otherwise.
     """
     if wants_counts(request):
-        answer.extensions["counts"] = counts_shown(context_of(request).counts)
+        without = orjson.dumps(answer.body)  # the bytes that are told are those of the answer without the telling
+        answer.extensions["counts"] = counts_shown(context_of(request).counts, without)
     legacy_success = media_type == LEGACY_TYPE and answer.went_through
     headers = {hdrs.VARY: VARY, EXECUTOR_HEADER: answer.executor, **(challenge(answer.refusal) if answer.refusal else {})}
     if charge := context_of(request).charge:

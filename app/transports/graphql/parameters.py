@@ -11,10 +11,11 @@ from app.transports.errors import RequestError
 class Parameters:
     """One request as the GraphQL-over-HTTP specification names its parts."""
 
-    query: str
+    query: str | None = None
     operation_name: str | None = None
     variables: dict[str, Any] | None = None
     extensions: dict[str, Any] | None = None
+    document_id: str | None = None
 
 
 def parameters_of(request: object) -> Parameters:
@@ -27,15 +28,25 @@ def parameters_of(request: object) -> Parameters:
         raise RequestError("BAD_REQUEST", "Batched requests are not supported: send one operation a request.")
     if not isinstance(request, Mapping):
         raise RequestError("BAD_REQUEST", "The request must be a JSON object with the key query.")
-    query = request.get("query")
-    if query is None or query == "":
-        raise RequestError("BAD_REQUEST", "The request has no query: send a GraphQL document under that key.")
-    if not isinstance(query, str):
-        raise RequestError("BAD_REQUEST", "query must be a string.")
-    name = request.get("operationName")
-    if name is not None and not isinstance(name, str):
-        raise RequestError("BAD_REQUEST", "operationName must be a string.")
-    return Parameters(query, name or None, optional_map(request, "variables"), optional_map(request, "extensions"))
+    return Parameters(
+        optional_text(request, "query"),
+        optional_text(request, "operationName"),
+        optional_map(request, "variables"),
+        optional_map(request, "extensions"),
+        optional_text(request, "documentId"),
+    )
+
+
+def optional_text(request: Mapping[str, Any], key: str) -> str | None:
+    """Return a parameter that is a string or absent; the empty string equals absent.
+
+    Raises:
+        RequestError: it is something else.
+    """
+    value = request.get(key)
+    if value is not None and not isinstance(value, str):
+        raise RequestError("BAD_REQUEST", f"{key} must be a string.")
+    return value or None
 
 
 def optional_map(request: Mapping[str, Any], key: str) -> dict[str, Any] | None:

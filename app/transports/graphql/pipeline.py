@@ -1,7 +1,7 @@
 """The pipeline: parameters in, answers out, the same for HTTP and for sockets.
 
-document (parsed, limited, validated: cached) → operation → variables → cost, limits, payment (admission.py) → execution under
-a deadline → answer.
+document (by text, hash or id; parsed, limited, validated: cached) → operation → variables → cost, limits, payment
+(admission.py) → execution under a deadline → answer.
 """
 
 import asyncio
@@ -15,13 +15,14 @@ from graphql.execution.executor import Executor
 
 from app.domain.errors import DeadlineExceeded, Overloaded, Throttled
 from app.domain.events import Gap
-from app.engine import Run
+from app.engine import Completing, Run
 from app.services.context import RequestContext
 from app.services.updates import LivePost
 from app.transports.errors import Problem, RequestError, problem_of
 from app.transports.graphql.admission import Bill, admitted, explained, paid_event, settle, shown_cost
 from app.transports.graphql.documents import Document, Documents, Refusal, is_mutation, is_subscription
 from app.transports.graphql.parameters import Parameters
+from app.transports.graphql.persisted import Persisted
 
 GAP_MESSAGE = "Events behind your cursor are gone from the log: read the state again, then go on from extensions.cursor."
 
@@ -70,14 +71,14 @@ class Prepared:
         return is_subscription(self.operation)
 
 
-def prepare(ctx: RequestContext, documents: Documents, parameters: Parameters) -> Prepared | Answer:
+async def prepare(ctx: RequestContext, persisted: Persisted, parameters: Parameters) -> Prepared | Answer:
     """Return the operation that the parameters mean, or the answer that refuses them."""
-    if not documents.knows(parameters.query):
-        try:
+    try:
+        if not persisted.knows(parameters.query):
             ctx.resources.budgets.count_new_document(ctx.caller)
-        except Throttled as error:
-            return failed(error)
-    document = documents.get(parameters.query)
+        document = await persisted.document(parameters)
+    except (RequestError, Throttled) as error:
+        return failed(error)
     if isinstance(document, Refusal):
         return refused(document)
     operation = document.operation(parameters.operation_name)
@@ -191,7 +192,7 @@ async def settled(ctx: RequestContext, bill: Bill, answer: Answer) -> Answer:
 
 def executor_of(ctx: RequestContext, documents: Documents, prepared: Prepared) -> Executor[Any] | Answer:
     """Return graphql-core's executor with the variables coerced, or the answer that refuses them."""
-    executor = Executor.build(
+    executor = Completing.build(
         documents.schema,
         prepared.document.ast,
         context_value=ctx,
@@ -212,10 +213,14 @@ async def answered(executor: Executor[Any], prepared: Prepared) -> Answer:
     run = Run(executor)
     whole = ctx.db
     try:
-        async with whole.dedicated() as ctx.db:
-            return Answer(await plan.run(run), executor="plan")
+        async with whole.on_one_connection() as ctx.db:
+            try:
+                return Answer(await plan.run(run), executor="plan")
+            finally:
+                await ctx.loaders.stopped()  # at the deadline, a resolver's batch may still use the connection
     except Exception:  # whatever it is, graphql-core meets it too and says it as the specification wants
-        executor.root_value = run.outcomes if prepared.is_mutation else executor.root_value
+        if prepared.is_mutation and isinstance(executor, Completing):  # it happens once, and is shown as it was then
+            executor.root_value, executor.shown = run.outcomes, run.data
     finally:
         ctx.db = whole
     answer = await completed(executor)
@@ -235,7 +240,8 @@ async def completed(executor: Executor[Any]) -> Answer:
 def presented(error: GraphQLError) -> dict[str, Any]:
     """Return a field's error as a caller sees it: message, place, and code; what was not meant is masked."""
     original = error.original_error
-    if original is None:  # graphql-core itself judged what the caller sent, such as an argument's value
+    # graphql-core itself judged what the caller sent, such as an argument's value, and says where in the document it stands.
+    if original is None or (isinstance(original, GraphQLError) and original.nodes):
         return located(error, Problem("BAD_USER_INPUT", shortened(error.message)))
     return located(error, problem_of(original))
 
@@ -273,4 +279,6 @@ def reason(errors: list[GraphQLError]) -> BaseException:
 
 def shortened(message: str) -> str:
     """Return a message that does not send a huge value back."""
+    if "set_int_max_str_digits" in message:  # Python's own words about a number of thousands of digits
+        return "The number has too many digits."
     return message if len(message) <= 300 else message[:300] + " …"

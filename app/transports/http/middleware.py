@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from app.transports.errors import Problem, RequestError, problem_of
-from app.transports.exchange import CONTEXT
+from app.transports.exchange import CONTEXT, RESOURCES
 from app.transports.rest.answers import problem_response
 
 log = structlog.get_logger("feedgraph.http")
@@ -51,11 +51,23 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
 async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn what no face answers (unknown addresses and methods, refused sockets, faults of ours) into problems."""
     try:
+        refuse_large_head(request)
         return await handler(request)
     except web.HTTPException as error:
         return problem_response(request, problem_of_status(error))
     except Exception as error:  # whatever else: masked, logged with its id
         return problem_response(request, problem_of(error))
+
+
+def refuse_large_head(request: web.Request) -> None:
+    """Refuse header fields that are small alone and large together; the parser limits each of them only.
+
+    Raises:
+        RequestError: they are larger than FEEDGRAPH_MAX_HEADER_BYTES.
+    """
+    limit = request.app[RESOURCES].settings.max_header_bytes
+    if sum(len(name) + len(value) for name, value in request.raw_headers) > limit:
+        raise RequestError("HEAD_TOO_LARGE", f"The header fields are larger than {limit:,} bytes together.")
 
 
 def problem_of_status(error: web.HTTPException) -> Problem:

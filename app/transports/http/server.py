@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from logging import Logger
+from typing import cast
 
 import structlog
 from aiohttp import hdrs, web
@@ -11,11 +13,14 @@ from aiohttp.typedefs import Handler
 
 from app.domain.errors import ConfigurationError
 from app.services.context import Resources
-from app.transports.exchange import RESOURCES, UNFINISHED
+from app.settings import Settings
+from app.transports.exchange import RESOURCES, UNFINISHED, json_response
 from app.transports.graphql import endpoint
 from app.transports.graphql.documents import Documents
 from app.transports.graphql.negotiation import HTML_TYPE, LEGACY_TYPE, RESPONSE_TYPE, best_type
+from app.transports.graphql.persisted import Persisted
 from app.transports.graphql.schema import core_schema
+from app.transports.http.connection import Connection
 from app.transports.http.health import DRAIN, READINESS, Checks, Drain, healthz, readyz
 from app.transports.http.middleware import answered, harden, observed
 from app.transports.http.slow_heads import SlowHeads
@@ -25,9 +30,15 @@ from app.transports.web import graphiql
 
 log = structlog.get_logger(__name__)
 
+LAST_WRITES_S = 0.5
+
 
 def application(resources: Resources, readiness: Checks, *, demo_token: str | None, slow_heads: SlowHeads) -> web.Application:
-    """Return the application with every face mounted."""
+    """Return the application with every face mounted.
+
+    Raises:
+        ConfigurationError: the trusted documents cannot be used.
+    """
     app = web.Application(
         middlewares=[observed, slow_heads.middleware, answered], client_max_size=resources.settings.max_body_bytes
     )
@@ -36,11 +47,12 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     app[READINESS] = readiness
     app[DRAIN] = Drain()
     app[endpoint.DOCUMENTS] = Documents(core_schema(), resources.settings)
-    app[websocket.SOCKETS] = set()
+    app[websocket.SOCKETS] = {}
     app.on_response_prepare.append(harden)
+    app[endpoint.PERSISTED] = Persisted(resources, app[endpoint.DOCUMENTS])
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
-    app.router.add_get("/", to_graphql, allow_head=False)
+    app.router.add_get("/", root)
     app.router.add_get("/graphql", graphql_get(demo_token))
     app.router.add_post("/graphql", endpoint.handle)
     app.router.add_route(hdrs.METH_OPTIONS, "/graphql", endpoint.options)
@@ -50,9 +62,11 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     return app
 
 
-async def to_graphql(_request: web.Request) -> web.Response:
-    """Lead a newcomer who opens the bare address to GraphiQL."""
-    raise web.HTTPFound("/graphql")
+async def root(request: web.Request) -> web.Response:
+    """Lead a newcomer who opens the bare address to GraphiQL; where that is off, say what there is."""
+    if request.app[RESOURCES].settings.serves_graphiql:
+        return web.Response(status=302, headers={hdrs.LOCATION: "/graphql"})
+    return json_response(request, {"graphql": "/graphql", "rest": routes.PREFIX, "health": "/healthz", "readiness": "/readyz"})
 
 
 def graphql_get(demo_token: str | None) -> Handler:
@@ -61,7 +75,7 @@ def graphql_get(demo_token: str | None) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         if websocket.is_upgrade(request):
             return await websocket.handle(request)
-        is_query = "query" in request.query or "extensions" in request.query
+        is_query = not request.query.keys().isdisjoint(("query", "documentId", "extensions"))
         accepts = best_type(request.headers.get(hdrs.ACCEPT), (LEGACY_TYPE, RESPONSE_TYPE, HTML_TYPE))
         if accepts == HTML_TYPE and not is_query and request.app[RESOURCES].settings.serves_graphiql:
             return graphiql.page(demo_token)
@@ -80,21 +94,19 @@ async def serving(app: web.Application, *, host: str, port: int, slow_heads: Slo
     settings = app[RESOURCES].settings
     runner = web.AppRunner(
         app,
-        access_log=None,  # the middleware writes its own line
         handler_cancellation=True,  # a caller who leaves cancels its query; writes run on in `to_the_end`
-        keepalive_timeout=settings.keepalive_timeout_s,
-        max_line_size=settings.max_url_bytes,
-        max_field_size=settings.max_header_bytes,
         shutdown_timeout=settings.shutdown_timeout_s,
     )
     app.on_shutdown.append(websocket.close_all)
     app.on_cleanup.append(finish_writes)
     await runner.setup()
-    assert runner.server is not None  # noqa: S101  # setup made it
-    sweep = asyncio.create_task(slow_heads.sweep_for_ever(runner.server))
+    server = cast("web.Server", runner.server)  # setup made it
+    sweep = asyncio.create_task(slow_heads.sweep_for_ever(server))
+    loop = asyncio.get_running_loop()
+    listener: asyncio.Server | None = None
     try:
         try:
-            await web.TCPSite(runner, host, port).start()
+            listener = await loop.create_server(lambda: connection(server, settings), host, port, reuse_address=True)
         except OSError as error:
             message = f"Cannot listen on {host} port {port}: {error.strerror or error}. Set FEEDGRAPH_HOST or FEEDGRAPH_PORT."
             raise ConfigurationError(message) from error
@@ -102,11 +114,25 @@ async def serving(app: web.Application, *, host: str, port: int, slow_heads: Slo
         app[DRAIN].begun = True
     finally:
         sweep.cancel()
+        if listener:
+            listener.close()
         await runner.cleanup()
 
 
+def connection(server: web.Server, settings: Settings) -> Connection:
+    """Return the protocol of a new connection."""
+    return Connection(
+        server,
+        loop=asyncio.get_running_loop(),
+        access_log=cast("Logger", None),  # the middleware writes its own line
+        keepalive_timeout=settings.keepalive_timeout_s,
+        max_line_size=settings.max_url_bytes,
+        max_field_size=settings.max_header_bytes,
+    )
+
+
 async def finish_writes(app: web.Application) -> None:
-    """Wait for the writes whose callers left, as long as running requests may take."""
+    """Wait a moment for the writes whose callers left; they had the time of running requests already."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(app[RESOURCES].settings.shutdown_timeout_s):
+        async with asyncio.timeout(LAST_WRITES_S):
             await asyncio.gather(*app[UNFINISHED], return_exceptions=True)

@@ -199,10 +199,11 @@ def check_request(payload: dict[str, Any]) -> None:
     Raises:
         Malformed: one is wrong.
     """
-    if not isinstance(payload.get("query"), str):
+    is_persisted = payload.get("extensions") is not None or payload.get("documentId") is not None
+    if not isinstance(payload.get("query"), str) and not (is_persisted and payload.get("query") is None):
         raise Malformed("query must be a string")
-    name = payload.get("operationName")
-    if name is not None and not isinstance(name, str):
-        raise Malformed("operationName must be a string")
+    for key in ("operationName", "documentId"):
+        if not isinstance(payload.get(key), str | None):
+            raise Malformed(f"{key} must be a string")
     optional_object(payload, "variables")
     optional_object(payload, "extensions")

@@ -5,17 +5,16 @@ import random
 from collections.abc import Coroutine
 from contextlib import ExitStack
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import structlog
-from aiohttp import WSCloseCode, WSMsgType, hdrs, web
+from aiohttp import WSMsgType, hdrs, web
 
 from app import services
 from app.domain.errors import FeedgraphError, Unauthenticated
 from app.services.context import RequestContext
 from app.transports.errors import CloseCode, RequestError, problem_of
 from app.transports.exchange import RESOURCES, authenticated, bearer_token, to_the_end
-from app.transports.graphql.endpoint import COST_HEADER, DOCUMENTS
+from app.transports.graphql.endpoint import COST_HEADER, DOCUMENTS, PERSISTED
 from app.transports.graphql.parameters import parameters_of
 from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, prepare, subscribe
 from app.transports.realtime.graphql_transport_ws import (
@@ -33,8 +32,9 @@ from app.transports.realtime.graphql_transport_ws import (
 log = structlog.get_logger(__name__)
 
 
-SOCKETS: Final = web.AppKey("sockets", set[web.WebSocketResponse])  # the open sockets of this process
+SOCKETS: Final = web.AppKey("sockets", dict[web.WebSocketResponse, asyncio.Transport])  # the open ones of this process
 CLOSE_TIMEOUT_S = 1.0  # for the peer's half of the closing handshake
+CLOSE_CODES = {401: CloseCode.REFUSED, 500: CloseCode.UNEXPECTED}  # by the problem's status; else "try again later"
 RETRY_WINDOW_MS = (200, 3_000)  # clients that are sent away come back spread over this time
 
 
@@ -62,11 +62,16 @@ async def handle(request: web.Request) -> web.StreamResponse:
     if socket.ws_protocol != SUBPROTOCOL:
         await socket.close(code=CloseCode.SUBPROTOCOL, message=b"Subprotocol not acceptable")
         return socket
-    request.app[SOCKETS].add(socket)
+    transport = request.transport
+    if transport is None:
+        return socket  # gone already
+    request.app[SOCKETS][socket] = transport
     try:
         await Connection(request, socket).run()
     finally:
-        request.app[SOCKETS].discard(socket)
+        del request.app[SOCKETS][socket]
+        # That of a client who does not read would stay open for ever, with what waits to be read.
+        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, transport.abort)
     return socket
 
 
@@ -77,20 +82,24 @@ def check_origin(request: web.Request) -> None:
         RequestError: the origin is neither ours nor in FEEDGRAPH_ALLOWED_ORIGINS.
     """
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is None or urlsplit(origin).netloc.lower() == request.host.lower():
+    if origin is None or origin.lower() in {f"{scheme}://{request.host.lower()}" for scheme in ("http", "https")}:
         return
-    if origin.rstrip("/") not in request.app[RESOURCES].settings.allowed_origins:
+    if origin.lower().rstrip("/") not in request.app[RESOURCES].settings.allowed_origins:
         raise RequestError("FORBIDDEN", "Pages of this origin may not open sockets here (FEEDGRAPH_ALLOWED_ORIGINS).")
 
 
 async def close_all(app: web.Application) -> None:
     """Send every client away, each with a moment of its own to come back, in milliseconds."""
 
-    async def close(socket: web.WebSocketResponse) -> None:
+    async def close(socket: web.WebSocketResponse, transport: asyncio.Transport) -> None:
         retry_ms = random.randint(*RETRY_WINDOW_MS)  # noqa: S311  # it spreads load, it keeps no secret
-        await socket.close(code=WSCloseCode.GOING_AWAY, message=str(retry_ms).encode())
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await socket.close(code=CloseCode.GOING_AWAY, message=str(retry_ms).encode())
+        except TimeoutError:  # a client that does not read keeps even the close frame from leaving
+            transport.abort()
 
-    await asyncio.gather(*map(close, app[SOCKETS].copy()), return_exceptions=True)
+    await asyncio.gather(*(close(*pair) for pair in app[SOCKETS].items()), return_exceptions=True)
 
 
 class Connection:
@@ -143,10 +152,9 @@ class Connection:
                 if not isinstance(header, str):
                     raise Unauthenticated
                 ctx.viewer = await services.sessions.authenticate(ctx, bearer_token(header))
-        except (FeedgraphError, RequestError) as error:
+        except Exception as error:  # whatever it is: the socket must not stay without an answer
             problem = problem_of(error)
-            code = CloseCode.REFUSED if problem.status == 401 else WSCloseCode.TRY_AGAIN_LATER
-            await self._close(code, problem.message)
+            await self._close(CLOSE_CODES.get(problem.status, CloseCode.TRY_AGAIN_LATER), problem.message)
             return
         if not self._counted.enter_context(ctx.resources.budgets.socket(ctx.caller)):
             await self._close(CloseCode.TOO_MANY_SOCKETS, "Too many sockets of one caller: use one for all operations")
@@ -158,18 +166,18 @@ class Connection:
             self._spawn(self._close_when_signed_out(ctx))
 
     def _start(self, id_: str, payload: dict[str, Any]) -> None:
-        task = self._spawn(self._operate(id_, payload))
-        self._operations[id_] = task
+        is_allowed = len(self._operations) < self._settings.ws_max_operations
+        self._operations[id_] = self._spawn(self._operate(id_, payload, is_allowed=is_allowed))
 
-    async def _operate(self, id_: str, payload: dict[str, Any]) -> None:
+    async def _operate(self, id_: str, payload: dict[str, Any], *, is_allowed: bool) -> None:
         """Run one operation to its end and say so; a refused one ends with `error` for its id alone."""
         try:
-            if len(self._operations) > self._settings.ws_max_operations:
+            if not is_allowed:
                 limit = self._settings.ws_max_operations
                 raise RequestError("TOO_MANY_OPERATIONS", f"At most {limit} operations may run on one socket.")
             assert self._ctx is not None  # noqa: S101  # the protocol lets no operation start before the acknowledgement
-            prepared = prepare(self._ctx, self._request.app[DOCUMENTS], parameters_of(payload))
-        except RequestError as error:
+            prepared = await prepare(self._ctx, self._request.app[PERSISTED], parameters_of(payload))
+        except Exception as error:  # whatever it is: the operation must not stay without an answer
             prepared = failed(error)
         refusal = prepared if isinstance(prepared, Answer) else await self._answer(id_, prepared)
         self._operations.pop(id_, None)  # before the last message: from then on the client may use the id again
@@ -201,7 +209,7 @@ class Connection:
         try:
             await services.updates.until_signed_out(ctx)
         except FeedgraphError as error:  # the log cannot be read: whether the session still holds is not known
-            await self._close(WSCloseCode.TRY_AGAIN_LATER, error.message)
+            await self._close(CloseCode.TRY_AGAIN_LATER, error.message)
         else:
             await self._close(CloseCode.REFUSED, services.updates.SIGNED_OUT)
 
@@ -211,12 +219,15 @@ class Connection:
             await self._socket.send_frame(message, WSMsgType.TEXT)
 
     async def _close(self, code: int, reason: str) -> None:
-        await self._socket.close(code=code, message=reason.encode()[:120])  # a close frame holds at most 123 bytes of reason
+        # A close frame holds at most 123 bytes of reason, and a character cut in two would make it unreadable.
+        shortened = reason.encode()[:120].decode(errors="ignore")
+        await self._socket.close(code=code, message=shortened.encode())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # a task that is cancelled before its first step never touches it
         return task
 
 

@@ -1,33 +1,52 @@
 """How REST answers: resources, pages with Link headers (RFC 8288), and problems (RFC 9457)."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from app.domain.errors import InvalidInput
+from app.domain.errors import DeadlineExceeded, InvalidInput
 from app.domain.paging import Order, Page, Slice, page_of
 from app.services.context import RequestContext
 from app.transports.errors import Problem, problem_of
-from app.transports.exchange import challenge, json_response
+from app.transports.exchange import RESOURCES, challenge, context_of, json_response
+
+Result = TypeVar("Result")
 
 PROBLEM_TYPE = "application/problem+json"
 VARY = {hdrs.VARY: "Accept, Authorization, Accept-Encoding"}
 
 
 def answering(handler: Handler) -> Handler:
-    """Return a handler whose failures leave as problems, masked where they were not meant."""
+    """Return a handler whose failures leave as problems, masked where they were not meant, and whose reads have a deadline."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
+        is_read = request.method in {hdrs.METH_GET, hdrs.METH_HEAD}
         try:
-            return await handler(request)
+            return await within(request.app[RESOURCES].settings.query_timeout_s if is_read else None, handler(request))
         except web.HTTPException:
             raise  # the HTTP floor's own answers
         except Exception as error:  # the table in transports/errors.py says what each becomes
             return problem_response(request, problem_of(error))
+        finally:
+            context_of(request).loaders.stop()
 
     return answer
+
+
+async def within(deadline_s: float | None, work: Awaitable[Result]) -> Result:
+    """Return what the work gives, or stop it at its deadline; None is no deadline.
+
+    Raises:
+        DeadlineExceeded: it took longer.
+    """
+    try:
+        async with asyncio.timeout(deadline_s):
+            return await work
+    except TimeoutError:
+        raise DeadlineExceeded(f"The request took longer than {deadline_s:g} seconds and was stopped: ask for less.") from None
 
 
 def problem_response(request: web.Request, problem: Problem) -> web.Response:

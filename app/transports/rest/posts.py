@@ -12,7 +12,7 @@ from app.services import relations
 from app.services.context import RequestContext
 from app.services.posts import NO_SUCH_POST, Draft
 from app.transports.exchange import authenticated, json_body, to_the_end
-from app.transports.rest.answers import page_response, resource_response, wished_page
+from app.transports.rest.answers import page_response, resource_response, wished_page, within
 from app.transports.rest.resources import post_resource
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
@@ -46,7 +46,7 @@ async def create(request: web.Request) -> web.Response:
     body = await json_body(request)
     ctx = await authenticated(request)
     draft = draft_of(body, request.headers.get(IDEMPOTENCY_HEADER))
-    post = await to_the_end(request, services.posts.create(ctx, draft))
+    post = await to_the_end(request, within(ctx.settings.mutation_timeout_s, services.posts.create(ctx, draft)))
     headers = {"Location": f"/api/v1/posts/{post.id}"}
     return resource_response(request, post_resource(post), status=201, headers=headers)
 

@@ -1,51 +1,14 @@
-"""A real chromium for the tests of pages."""
-
-import os
-import shutil
-from collections.abc import AsyncIterator
+"""What the tests of pages stand on: a browser, and the front end as it was built."""
 
 import pytest
-from playwright.async_api import Browser, async_playwright
 
 from app.transports import web
+from tests.browsers import browser, chromium_path, missing
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_ARGUMENTS = [
-    "--no-sandbox",  # tests also run as root, in containers
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-def _missing(sentence: str) -> None:
-    """Skips on a desk, fails where CI=true: there everything must be installed."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(sentence)
-    pytest.skip(sentence)
-
-
-@pytest.fixture(scope="session")
-def chromium_path() -> str:
-    path = next(filter(None, map(shutil.which, _NAMES)), None)
-    if path is None:
-        _missing("No chromium on the PATH: install it (on Debian and Ubuntu: apt-get install chromium) to run the browser tests.")
-    assert path is not None
-    return path
+__all__ = ["browser", "chromium_path"]  # fixtures
 
 
 @pytest.fixture(scope="session")
 def front_end() -> None:
     if not web.is_built():
-        _missing("The front end is not built: run `make run`, or `npm ci && npm run build` in app/transports/web/front.")
-
-
-@pytest.fixture(scope="session")
-async def browser(chromium_path: str, front_end: None) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path, args=_ARGUMENTS)
-        yield browser
-        await browser.close()
+        missing("The front end is not built: run `make run`, or `npm ci && npm run build` in app/transports/web/front.")

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Locator, Page, WebSocket, expect
 
 from app.transports import web
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("demo_world")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("front_end", "demo_world")]
 
 READY_TABS = ["NestedQuery", "HomeFeed", "CreatePost", "LivePosts"]
 NESTED_QUERY = 'query { user(id: "123") { posts { title author { name } } } }'

@@ -1,0 +1,102 @@
+"""Three clients of one server: two of REST, which assemble a screen piece by piece, and one of GraphQL."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar
+from typing import Any
+
+from app.bench.screens import Item, Result, Screen, Target
+from app.bench.wire import CannotMeasure, Wire
+
+_chain: ContextVar[int] = ContextVar("chain", default=0)  # round trips that led to where this task is
+
+
+class NaiveRest:
+    """Asks for every reference when it meets it, again for one that it has seen, one after the other."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def get(self, path: str) -> Any:
+        """Ask."""
+        return await self._wire.get(path)
+
+    async def each(self, step: Callable[[Item], Awaitable[Result]], items: Iterable[Item]) -> list[Result]:
+        """Take one step after the other."""
+        return [await step(item) for item in items]
+
+    def expects(self, _count: int) -> bool:
+        """Look without reading the count first."""
+        return True
+
+
+class CarefulRest:
+    """Asks for each distinct thing once, for everything whose address is known at the same time, and for no empty list."""
+
+    def __init__(self, wire: Wire, group: asyncio.TaskGroup) -> None:
+        self._wire = wire
+        self._group = group
+        self._asked: dict[str, asyncio.Task[tuple[Any, int]]] = {}
+        self.round_trips = 0
+
+    async def get(self, path: str) -> Any:
+        """Return what was asked for before, or ask. The chain behind it is as long as that of the request that brought it."""
+        if path not in self._asked:
+            self._asked[path] = self._group.create_task(self._ask(path, _chain.get() + 1))
+        body, chain = await self._asked[path]
+        _chain.set(max(_chain.get(), chain))
+        return body
+
+    async def _ask(self, path: str, chain: int) -> tuple[Any, int]:
+        self.round_trips = max(self.round_trips, chain)
+        return await self._wire.get(path), chain
+
+    async def each(self, step: Callable[[Item], Awaitable[Result]], items: Iterable[Item]) -> list[Result]:
+        """Take all steps at the same time; what follows stands at the end of their longest chain."""
+
+        async def measured(item: Item) -> tuple[Result, int]:
+            return await step(item), _chain.get()
+
+        tasks = [self._group.create_task(measured(item)) for item in items]
+        ends = [await task for task in tasks]
+        _chain.set(max([_chain.get(), *(chain for _, chain in ends)]))
+        return [result for result, _ in ends]
+
+    def expects(self, count: int) -> bool:
+        """Leave out what is told to be empty."""
+        return count > 0
+
+
+async def naive(wire: Wire, screen: Screen, target: Target) -> tuple[Any, int]:
+    """Assemble the screen one request after the other; return it with its sequential round trips: as many as requests."""
+    before = wire.traffic.requests
+    shown = await screen.assemble(NaiveRest(wire), target)
+    return shown, wire.traffic.requests - before
+
+
+async def careful(wire: Wire, screen: Screen, target: Target) -> tuple[Any, int]:
+    """Assemble the screen with as few requests and as short a chain as REST allows; return it with the chain's length.
+
+    Raises:
+        CannotMeasure: a request failed; the others are called off.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            client = CarefulRest(wire, group)
+            shown = await group.create_task(screen.assemble(client, target))
+    except ExceptionGroup as failures:
+        known = failures.subgroup(CannotMeasure)
+        raise (known.exceptions[0] if known else failures) from None
+    return shown, client.round_trips
+
+
+async def graphql(wire: Wire, screen: Screen, target: Target) -> tuple[Any, int]:
+    """Ask for the whole screen at once; return it with its one round trip."""
+    return await wire.graphql(screen.query, screen.variables(target)), 1
+
+
+CLIENTS: dict[str, Callable[[Wire, Screen, Target], Awaitable[tuple[Any, int]]]] = {
+    "naive REST": naive,
+    "careful REST": careful,
+    "GraphQL": graphql,
+}

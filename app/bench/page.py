@@ -1,0 +1,101 @@
+"""The report as one self-contained HTML page: plots, a table that sorts, and what each number means."""
+
+import re
+from html import escape
+from pathlib import Path
+
+import orjson
+
+from app.bench.clients import CLIENTS
+from app.bench.columns import columns_of
+from app.bench.fetches import Report
+from app.bench.plots import plot
+from app.bench.screens import SCREENS
+from app.bench.tables import caption
+
+TEMPLATE = Path(__file__).with_name("page.html")
+PLOTTED = ("requests", "round_trips", "wire_bytes", "distant_ms")
+PLACE = re.compile(r"\{\{(\w+)\}\}")
+
+CLIENT_MEANINGS = {
+    "naive REST": "one request for every reference it meets, again for one that it has seen, one after the other.",
+    "careful REST": "each distinct thing once, no empty list, everything at once that has a known address (six connections).",
+    "GraphQL": "one request.",
+}
+
+
+def as_html(report: Report) -> str:
+    """Return the page; it asks no server for anything."""
+    values = {
+        "caption": escape(caption(report)),
+        "headline": headline(report),
+        "legend": legend(),
+        "plots": plots(report),
+        "head": head(report),
+        "body": body(report),
+        "meanings": "".join(f"<dt>{escape(c.heading)}</dt><dd>{escape(c.meaning)}</dd>" for c in columns_of(report.plan)),
+        "clients": "".join(f"<dt>{escape(name)}</dt><dd>{escape(CLIENT_MEANINGS[name])}</dd>" for name in CLIENTS),
+        "queries": queries(report),
+    }
+    return PLACE.sub(lambda match: values[match[1]], TEMPLATE.read_text(encoding="utf-8"))
+
+
+def headline(report: Report) -> str:
+    """Return the comparison in one sentence for each screen."""
+    items = []
+    for screen in SCREENS:
+        requests = {cost.client: cost.requests for cost in report.costs if cost.screen == screen.name}
+        naive, careful, graphql = (requests[name] for name in CLIENTS)
+        items.append(
+            f"<li><b>{escape(screen.name)}</b><span class='figures'>{naive:,} → {careful:,} → <strong>{graphql:,}</strong></span>"
+            f"<span>{escape(screen.shows)}</span></li>"
+        )
+    return "".join(items)
+
+
+def legend() -> str:
+    """Return the colours of the clients."""
+    return "".join(f'<li><i class="client-{place}"></i>{escape(name)}</li>' for place, name in enumerate(CLIENTS))
+
+
+def plots(report: Report) -> str:
+    """Return a plot for each measure that is better seen than read."""
+    chosen = [column for column in columns_of(report.plan) if column.field in PLOTTED]
+    clients = list(CLIENTS)
+    return "".join(
+        f"<figure><figcaption>{escape(column.heading)}</figcaption>{plot(column, report.costs, clients)}</figure>"
+        for column in chosen
+    )
+
+
+def head(report: Report) -> str:
+    """Return the table's headings; each is a button that sorts by its column."""
+    headings = ["screen", "client", *(column.heading for column in columns_of(report.plan))]
+    return "".join(f'<th scope="col"><button type="button">{escape(heading)}</button></th>' for heading in headings)
+
+
+def body(report: Report) -> str:
+    """Return the table's rows; `data-value` holds what a column is sorted by."""
+    rows = []
+    clients = list(CLIENTS)
+    for cost in report.costs:
+        numbers = "".join(
+            f'<td data-value="{column.of(cost)}">{escape(column.text(cost))}</td>' for column in columns_of(report.plan)
+        )
+        place = clients.index(cost.client)
+        rows.append(
+            f'<tr><th scope="row">{escape(cost.screen)}</th><td><i class="client-{place}"></i>{cost.client}</td>{numbers}</tr>'
+        )
+    return "".join(rows)
+
+
+def queries(report: Report) -> str:
+    """Return the queries as they were sent, with their variables."""
+    parts = []
+    for screen in SCREENS:
+        variables = orjson.dumps(screen.variables(report.target)).decode()
+        parts.append(
+            f"<details><summary>{escape(screen.name)}</summary><pre><code>{escape(screen.query.strip())}</code></pre>"
+            f"<p>Variables: <code>{escape(variables)}</code></p></details>"
+        )
+    return "".join(parts)

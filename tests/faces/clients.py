@@ -1,0 +1,224 @@
+"""One small client interface, and the three faces behind it."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from yarl import URL
+
+from tests.clients import Person, Socket, TestServer
+
+POST = "id title content createdAt editedAt author { id } inReplyTo { id } likesCount repliesCount repostsCount"
+USER = "id username name bio avatarUrl createdAt followersCount followingCount postsCount"
+ARGUMENTS = "$first: Int, $after: Cursor, $last: Int, $before: Cursor"
+GIVEN = "first: $first, after: $after, last: $last, before: $before"
+LINKS = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
+
+Row = dict[str, Any]
+
+
+class Refused(Exception):
+    """The server refused; the text is the code."""
+
+
+@dataclass
+class Page:
+    """A page in the form that all faces can give; a cursor is None where there is no such page."""
+
+    rows: list[Row]
+    next: str | None
+    previous: str | None
+
+
+class Client(Protocol):
+    """What every face can do. Rows have REST's keys; each method raises Refused."""
+
+    async def write(self, content: Any, **fields: Any) -> Row: ...
+    async def post(self, id_: str) -> Row: ...
+    async def user(self, id_: str) -> Row: ...
+    async def posts(self, user_id: str, **page: Any) -> Page: ...
+    async def followers(self, user_id: str, **page: Any) -> Page: ...
+    async def replies(self, post_id: str, **page: Any) -> Page: ...
+    async def feed(self, **page: Any) -> Page: ...
+
+
+def shown_post(node: Row) -> Row:
+    """Return GraphQL's post with REST's keys."""
+    post = {key: value for key, value in node.items() if key not in {"id", "author", "inReplyTo"}}
+    answered = node["inReplyTo"]["id"] if node["inReplyTo"] else None
+    return {"postId": node["id"], "authorId": node["author"]["id"], "inReplyToId": answered, **post}
+
+
+def shown_user(node: Row) -> Row:
+    """Return GraphQL's user with REST's keys."""
+    return {"userId": node["id"], **{key: value for key, value in node.items() if key != "id"}}
+
+
+class GraphQL:
+    """The GraphQL face, over whatever carries its operations."""
+
+    async def send(self, query: str, variables: Row) -> Row:
+        """Return the response's body."""
+        raise NotImplementedError
+
+    async def data(self, query: str, **variables: Any) -> Any:
+        """Return the data; a missing thing is refused as the other faces do."""
+        body = await self.send(query, variables)
+        if body.get("errors"):
+            raise Refused(body["errors"][0]["extensions"]["code"])
+        [value] = body["data"].values()
+        if value is None:
+            raise Refused("NOT_FOUND")
+        return value
+
+    async def write(self, content: Any, **fields: Any) -> Row:
+        """Write a post."""
+        query = f"mutation($input: CreatePostInput!) {{ createPost(input: $input) {{ post {{ {POST} }} }} }}"
+        return shown_post((await self.data(query, input={"content": content, **fields}))["post"])
+
+    async def post(self, id_: str) -> Row:
+        """Read a post."""
+        return shown_post(await self.data(f"query($id: ID!) {{ post(id: $id) {{ {POST} }} }}", id=id_))
+
+    async def user(self, id_: str) -> Row:
+        """Read a profile."""
+        return shown_user(await self.data(f"query($id: ID!) {{ user(id: $id) {{ {USER} }} }}", id=id_))
+
+    async def posts(self, user_id: str, **page: Any) -> Page:
+        """Read a page of somebody's posts."""
+        return await self._page("user", "postsConnection", user_id, page)
+
+    async def followers(self, user_id: str, **page: Any) -> Page:
+        """Read a page of somebody's followers."""
+        return await self._page("user", "followers", user_id, page)
+
+    async def replies(self, post_id: str, **page: Any) -> Page:
+        """Read a page of a post's replies."""
+        return await self._page("post", "repliesConnection", post_id, page)
+
+    async def feed(self, **page: Any) -> Page:
+        """Read a page of the home feed."""
+        query = f"query({ARGUMENTS}) {{ feed({GIVEN}) {{ nodes {{ {POST} }} {LINKS} }} }}"
+        return self._shown(await self.data(query, **page), shown_post)
+
+    async def _page(self, root: str, field: str, id_: str, page: Row) -> Page:
+        nodes, show = (USER, shown_user) if field == "followers" else (POST, shown_post)
+        inner = f"{field}({GIVEN}) {{ nodes {{ {nodes} }} {LINKS} }}"
+        query = f"query($id: ID!, {ARGUMENTS}) {{ {root}(id: $id) {{ {inner} }} }}"
+        return self._shown((await self.data(query, id=id_, **page))[field], show)
+
+    def _shown(self, connection: Row, show: Any) -> Page:
+        info = connection["pageInfo"]
+        return Page(
+            [show(node) for node in connection["nodes"]],
+            info["endCursor"] if info["hasNextPage"] else None,
+            info["startCursor"] if info["hasPreviousPage"] else None,
+        )
+
+
+class OverHTTP(GraphQL):
+    """GraphQL over HTTP."""
+
+    def __init__(self, server: TestServer, headers: dict[str, str]) -> None:
+        self._server = server
+        self._headers = headers
+
+    async def send(self, query: str, variables: Row) -> Row:
+        """Send a POST."""
+        return (await self._server.graphql(query, variables, headers=self._headers)).body
+
+
+class OverWebSocket(GraphQL):
+    """GraphQL over one WebSocket."""
+
+    def __init__(self, socket: Socket) -> None:
+        self._socket = socket
+
+    async def send(self, query: str, variables: Row) -> Row:
+        """Run one operation to its end."""
+        await self._socket.subscribe(query, **variables)
+        message = await self._socket.receive()
+        if message["type"] == "error":
+            return {"errors": message["payload"]}
+        assert (await self._socket.receive())["type"] == "complete"
+        return dict(message["payload"])
+
+
+class REST:
+    """The REST face."""
+
+    def __init__(self, server: TestServer, headers: dict[str, str]) -> None:
+        self._server = server
+        self._headers = headers
+
+    async def send(self, method: str, path: str, **kwargs: Any) -> tuple[Any, Any]:
+        """Return body and headers."""
+        headers = self._headers | kwargs.pop("headers", {})
+        async with self._server.http.request(method, f"{self._server.url}/api/v1{path}", headers=headers, **kwargs) as response:
+            body = json.loads(await response.read())
+            if response.status >= 400:
+                raise Refused(body["code"])
+            return body, response.headers
+
+    async def write(self, content: Any, **fields: Any) -> Row:
+        """Write a post."""
+        key = fields.pop("idempotencyKey", None)
+        headers = {"Idempotency-Key": key} if key is not None else {}
+        return dict((await self.send("POST", "/posts", json={"content": content, **fields}, headers=headers))[0])
+
+    async def post(self, id_: str) -> Row:
+        """Read a post."""
+        return dict((await self.send("GET", f"/posts/{id_}"))[0])
+
+    async def user(self, id_: str) -> Row:
+        """Read a profile."""
+        return dict((await self.send("GET", f"/users/{id_}"))[0])
+
+    async def posts(self, user_id: str, **page: Any) -> Page:
+        """Read a page of somebody's posts."""
+        return await self._page(f"/users/{user_id}/posts", page)
+
+    async def followers(self, user_id: str, **page: Any) -> Page:
+        """Read a page of somebody's followers."""
+        return await self._page(f"/users/{user_id}/followers", page)
+
+    async def replies(self, post_id: str, **page: Any) -> Page:
+        """Read a page of a post's replies."""
+        return await self._page(f"/posts/{post_id}/replies", page)
+
+    async def feed(self, **page: Any) -> Page:
+        """Read a page of the home feed."""
+        return await self._page("/feed", page)
+
+    async def _page(self, path: str, page: Row) -> Page:
+        async with self._server.http.get(
+            f"{self._server.url}/api/v1{path}", params={name: str(value) for name, value in page.items()}, headers=self._headers
+        ) as response:
+            body = json.loads(await response.read())
+            if response.status >= 400:
+                raise Refused(body["code"])
+            links = response.links
+        cursors = [
+            URL(str(links[rel]["url"])).query[name] if rel in links else None
+            for rel, name in (("next", "after"), ("prev", "before"))
+        ]
+        return Page(body, *cursors)
+
+
+@asynccontextmanager
+async def opened(face: str, server: TestServer, person: Person | None = None) -> AsyncIterator[Client]:
+    """Give a client of this face, signed in as the person."""
+    headers = person.headers if person else {}
+    if face == "REST":
+        yield REST(server, headers)
+    elif face == "GraphQL over HTTP":
+        yield OverHTTP(server, headers)
+    else:
+        socket = await server.socket(person.token if person else None)
+        yield OverWebSocket(socket)
+        await socket.close()
+
+
+FACES = ("GraphQL over HTTP", "GraphQL over WebSocket", "REST")
