@@ -100,7 +100,9 @@ class Settings(BaseSettings):
     anonymous_points_per_s: Positive = Field(1_000, description="points that flow back into it each second")
     signed_in_points: Positive = Field(100_000, description="bucket of a signed-in user")
     signed_in_points_per_s: Positive = Field(5_000, description="points that flow back into it each second")
-    max_new_documents_per_minute: Positive = Field(120, description="documents of one caller that this process has not seen yet")
+    max_new_documents_per_minute: Positive | None = Field(
+        None, description="documents of one caller that this process has not seen yet; unset: 120, in development 3,000"
+    )
     max_running_per_caller: Positive = Field(20, description="queries and mutations of one caller at once, in one process")
     max_running: Positive = Field(200, description="queries and mutations at once in one process; beyond, 503")
     max_sockets_per_address: Positive = Field(100, description="anonymous sockets from one address, in one process")
@@ -177,6 +179,11 @@ class Settings(BaseSettings):
     def home(self) -> Path:
         """The absolute directory of the embedded servers; each port has its own, so that two servers run side by side."""
         return (self.data_dir or Path(".feedgraph") / str(self.port)).expanduser().absolute()
+
+    @property
+    def new_documents_allowed(self) -> int:
+        """Never-seen documents of one caller in a minute; people who try things out write a new text each time."""
+        return self.max_new_documents_per_minute or (120 if self.is_production else 3_000)
 
     @property
     def sign_ups_allowed(self) -> int:

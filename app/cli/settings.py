@@ -44,6 +44,7 @@ def in_force(settings: Settings, name: str) -> object:
         "introspection": settings.allows_introspection,
         "log_format": settings.log_style,
         "sign_ups_per_hour": settings.sign_ups_allowed,
+        "max_new_documents_per_minute": settings.new_documents_allowed,
         "data_dir": settings.home,
     }
     return derived.get(name, getattr(settings, name))

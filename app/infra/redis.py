@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 AWAY = (RedisError, OSError)  # OSError covers TimeoutError
 PAUSE_AFTER_FAILURE_S = 1.0
+MAX_CONNECTIONS = 1_000  # a command without one would look as if Redis were away
 SILENCE_S = 3.0  # the event log announces its head each second: after this much silence, see whether the line is alive
 
 # Counts up and gives the key its end of life on the first count, in one step that no other caller can come between.
@@ -51,6 +52,7 @@ class Redis:
     def _connect(self, *, read_timeout_s: float | None) -> Client:
         return from_url(
             self._url,
+            max_connections=MAX_CONNECTIONS,
             socket_connect_timeout=self._timeout_s,
             socket_timeout=read_timeout_s,
             retry=Retry(NoBackoff(), 0),  # we go on without Redis at once instead of waiting for it

@@ -159,7 +159,7 @@ class Budgets:
         self._new_documents[caller.key] = (end_s, count + 1)
         if len(self._new_documents) > CALLERS_IN_MEMORY:
             self._new_documents.popitem(last=False)
-        limit = self._settings.max_new_documents_per_minute
+        limit = self._settings.new_documents_allowed
         if count >= limit:
             message = f"More than {limit} new documents in a minute: send values as variables, so that documents stay the same."
             raise Throttled(message, retry_after_s=max(1, int(end_s - now_s) + 1))

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import structlog
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
 from graphql.execution import create_source_event_stream
 from graphql.execution.executor import Executor
@@ -23,6 +24,8 @@ from app.transports.graphql.admission import Bill, admitted, explained, paid_eve
 from app.transports.graphql.documents import Document, Documents, Refusal, is_mutation, is_subscription
 from app.transports.graphql.parameters import Parameters
 from app.transports.graphql.persisted import Persisted
+
+log = structlog.get_logger(__name__)
 
 GAP_MESSAGE = "Events behind your cursor are gone from the log: read the state again, then go on from extensions.cursor."
 
@@ -225,6 +228,8 @@ async def answered(executor: Executor[Any], prepared: Prepared) -> Answer:
         ctx.db = whole
     answer = await completed(executor)
     answer.executor = "plan, completed by reference"
+    if not answer.errors:  # then the plan was wrong, and only slow answers would show it
+        log.warning("plan_gave_up_without_an_error", operation=run.executor.operation.name and run.executor.operation.name.value)
     return answer
 
 
