@@ -14,8 +14,9 @@ import pytest
 from app.domain.demo import DEMO_TOKEN, DEMO_USER_ID
 from app.domain.errors import ConfigurationError
 from app.domain.text import CONTENT_LENGTH, NAME_LENGTH, TITLE_LENGTH, line, paragraph
+from app.domain.times import moment
 from app.services.demo import WorldSize, is_empty, load
-from app.services.demo.instants import END_MS, moment
+from app.services.demo.instants import END_MS
 from app.services.demo.loading import planned
 from app.services.demo.vocabulary import name_part, vocabularies
 

@@ -4,8 +4,9 @@ from array import array
 from collections.abc import Iterator
 from typing import Any
 
+from app.domain.times import moment
 from app.services.demo.chance import Chance, Integers, scatter
-from app.services.demo.instants import END_MS, moment
+from app.services.demo.instants import END_MS
 from app.services.demo.people import DEMO_PERSON, People
 from app.services.demo.size import DEMO_FOLLOWING
 

@@ -1,8 +1,9 @@
 """The world's calendar, in whole milliseconds since 1970, and the ids that it gives."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from app.domain.times import millis
+
 ID_EPOCH_MS = 1_577_836_800_000  # 2020-01-01, as in next_id() of the first migration
 SECOND_MS = 1_000
 DAY_MS = 86_400 * SECOND_MS
@@ -10,7 +11,7 @@ DAY_MS = 86_400 * SECOND_MS
 
 def ms_of(year: int, month: int, day: int) -> int:
     """Return the milliseconds of a day's midnight in UTC."""
-    return (datetime(year, month, day, tzinfo=UTC) - UNIX_EPOCH) // timedelta(milliseconds=1)
+    return millis(datetime(year, month, day, tzinfo=UTC))
 
 
 FIRST_SIGN_UP_MS = ms_of(2020, 2, 1)
@@ -18,11 +19,6 @@ LAST_SIGN_UP_MS = ms_of(2026, 6, 1)  # leaves the newest people time to write
 END_MS = ms_of(2026, 11, 1)  # everything happened before; what a live server adds is newer
 LAST_POST_MS = END_MS - 3_600 * SECOND_MS  # leaves room for quick replies, and for moving posts of one instant apart
 SESSION_EXPIRY_MS = ms_of(2100, 1, 1)
-
-
-def moment(ms: int) -> datetime:
-    """Return the instant as the database takes it."""
-    return UNIX_EPOCH + timedelta(milliseconds=ms)
 
 
 def id_at(ms: int, sequence: int) -> int:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from app.domain.times import moment
 from app.services.demo.chance import Chance, scatter
-from app.services.demo.instants import END_MS, id_at, moment
+from app.services.demo.instants import END_MS, id_at
 from app.services.demo.people import People
 from app.services.demo.threads import Posts, ranked_by_attention
 

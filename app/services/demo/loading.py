@@ -7,10 +7,11 @@ from typing import Any
 
 from app.domain.demo import DEMO_TOKEN, DEMO_USER_ID
 from app.domain.errors import ConfigurationError
+from app.domain.times import moment
 from app.infra.database import Database
 from app.services.demo.chance import Integers, stream
 from app.services.demo.following import follow_rows, make_follows
-from app.services.demo.instants import END_MS, SESSION_EXPIRY_MS, id_at, moment
+from app.services.demo.instants import END_MS, SESSION_EXPIRY_MS, id_at
 from app.services.demo.liking import count_likes, like_rows
 from app.services.demo.people import People, make_people, user_rows
 from app.services.demo.publishing import post_rows

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.domain.demo import DEMO_USER_ID
+from app.domain.times import moment
 from app.services.demo.chance import Chance, Integers, pick, shuffled
-from app.services.demo.instants import FIRST_SIGN_UP_MS, LAST_SIGN_UP_MS, moment
+from app.services.demo.instants import FIRST_SIGN_UP_MS, LAST_SIGN_UP_MS
 from app.services.demo.vocabulary import NamePart, Vocabulary
 from app.services.demo.writing import filled
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from app.domain.times import moment
 from app.services.demo.chance import Chance, pick
-from app.services.demo.instants import END_MS, SECOND_MS, id_at, moment
+from app.services.demo.instants import END_MS, SECOND_MS, id_at
 from app.services.demo.people import People
 from app.services.demo.threads import Posts
 from app.services.demo.vocabulary import Vocabulary
