@@ -6,6 +6,7 @@ run for as long as the tests. Each test process makes a database of its own, mig
 
 import os
 import secrets
+import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +24,10 @@ from app.infra.embedded import Addresses
 from app.services.demo import WorldSize, load
 from app.settings import Settings
 from tests.clients import TestServer
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A suite that a shell started in the background inherits that, and so would the programs that tests send Ctrl-C to.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 EMPTY = """
 truncate users, sessions, posts, follows, likes, idempotency_keys, outbox, event_log restart identity cascade;
