@@ -55,6 +55,18 @@ async def opened_database(settings: Settings, database_url: str, *, pool_size: i
 
 
 @asynccontextmanager
+async def migrated_database(settings: Settings, database_url: str, *, say: Say) -> AsyncIterator[Database]:
+    """Give the database with its tables as this version needs them, for a command that does one thing.
+
+    Raises:
+        ConfigurationError: it cannot be opened or migrated.
+    """
+    async with opened_database(settings, database_url, pool_size=2) as db:
+        await migrations.apply(db, say=say)
+        yield db
+
+
+@asynccontextmanager
 async def opened_resources(settings: Settings, addresses: Addresses, *, say: Say) -> AsyncIterator[tuple[Resources, Redis]]:
     """Give what requests share, with the event log running; the database is migrated first."""
     async with opened_database(settings, addresses.database_url) as db:

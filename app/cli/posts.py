@@ -8,7 +8,6 @@ import typer
 from app import services, wiring
 from app.cli.backends import postgres, say
 from app.domain.ids import parse_id
-from app.infra import migrations
 from app.settings import Settings
 
 app = typer.Typer(help="Hide posts from everybody but their authors, and show them again.", no_args_is_help=True)
@@ -40,6 +39,5 @@ def set_hidden(post_id: str, *, hidden: bool) -> None:
 
 async def change(settings: Settings, database_url: str, post_id: int, *, hidden: bool) -> None:
     """Hide or show one post."""
-    async with wiring.opened_database(settings, database_url, pool_size=2) as db:
-        await migrations.apply(db, say=say)
+    async with wiring.migrated_database(settings, database_url, say=say) as db:
         await services.posts.hide(db, post_id, hidden=hidden)

@@ -13,7 +13,6 @@ from app.cli import demo as demo_command
 from app.cli.backends import console, owned, say
 from app.domain.demo import DEMO_USER_ID
 from app.domain.errors import ConfigurationError
-from app.infra import migrations
 from app.infra.embedded import Addresses
 from app.infra.telemetry import configure_logs
 from app.services.demo import WorldSize, is_empty
@@ -46,8 +45,7 @@ def leave(_signal: int, _frame: object) -> None:
 async def start(settings: Settings, addresses: Addresses, *, demo: bool) -> None:
     """Load the demo world where it is wanted and missing, then serve."""
     if demo:
-        async with wiring.opened_database(settings, addresses.database_url, pool_size=2) as db:
-            await migrations.apply(db, say=say)
+        async with wiring.migrated_database(settings, addresses.database_url, say=say) as db:
             if await is_empty(db):
                 say("Loading the demo world …")
                 say(await demo_command.loaded(settings, db, WorldSize.scaled(), demo_command.DEFAULT_SEED))
