@@ -17,7 +17,8 @@ local kept = redis.call('HMGET', KEYS[1], 'points', 'at')
 local points = tonumber(kept[1]) or full
 points = math.min(full, points + math.max(0, now - (tonumber(kept[2]) or now)) * per_ms)
 local taken = 0
-if points >= least or is_unlimited then taken = math.max(least, math.min(most, math.floor(points))) end
+if is_unlimited then taken = math.max(least, most)
+elseif points >= least then taken = math.max(least, math.min(most, math.floor(points))) end
 points = math.min(full, math.max(points - taken, -full))
 if taken ~= 0 then
   redis.call('HSET', KEYS[1], 'points', points, 'at', now)
