@@ -1,6 +1,7 @@
 """One small client interface, and the three faces behind it."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -56,12 +57,12 @@ def shown_user(node: Row) -> Row:
     return {"userId": node["id"], **{key: value for key, value in node.items() if key != "id"}}
 
 
-class GraphQL:
+class GraphQL(ABC):
     """The GraphQL face, over whatever carries its operations."""
 
+    @abstractmethod
     async def send(self, query: str, variables: Row) -> Row:
         """Return the response's body."""
-        raise NotImplementedError
 
     async def data(self, query: str, **variables: Any) -> Any:
         """Return the data; a missing thing is refused as the other faces do."""

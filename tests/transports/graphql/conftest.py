@@ -4,7 +4,10 @@ import gc
 
 import pytest
 
+from app.domain.models import Viewer
 from app.infra import database
+from tests.transports.graphql.handful import BOB, WORLD
+from tests.transports.graphql.plan_reference import Judge
 
 
 @pytest.fixture
@@ -20,3 +23,11 @@ def _collected():
     """Collect what graphql-core dropped where a field failed, before the next test, which would be warned of it."""
     yield
     gc.collect()
+
+
+@pytest.fixture
+async def judge(db, start_server, single) -> Judge:
+    """The judge over a handful of rows; Bob is signed in."""
+    server = await start_server()
+    await single.execute(WORLD)
+    return Judge(server.running.resources, single, Viewer(BOB, 21, None))  # type: ignore[arg-type]  # nothing reads when it ends

@@ -6,27 +6,14 @@ import re
 
 import pytest
 
-from app.domain.models import Viewer
-from tests.transports.graphql.plan_reference import COMPLETED, PLANNED, Judge, different
-from tests.transports.graphql.test_plans_hard import BOB, EMPTY, WORLD
+from tests.conftest import EMPTY
+from tests.transports.graphql.handful import FAILING_FIELDS, WORLD
+from tests.transports.graphql.plan_reference import COMPLETED, PLANNED, different
 
 COUNTS = """select (select count(*) from posts) as posts, (select count(*) from likes) as likes,
   (select count(*) from follows) as follows, (select count(*) from outbox) + (select count(*) from event_log) as events"""
 
-pytestmark = [
-    pytest.mark.postgres,
-    # Where a field fails, graphql-core cancels its siblings, and some of them have not begun.
-    pytest.mark.filterwarnings("ignore:coroutine '.*' was never awaited:RuntimeWarning"),
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <coroutine object:pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture
-async def judge(db, start_server, single) -> Judge:
-    """The judge over a handful of rows; Bob is signed in."""
-    server = await start_server()
-    await single.execute(WORLD)
-    return Judge(server.running.resources, single, Viewer(BOB, 21, None))  # type: ignore[arg-type]  # nothing reads when it ends
+pytestmark = FAILING_FIELDS
 
 
 async def agree_on(judge, query, variables=None):
