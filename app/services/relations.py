@@ -18,7 +18,7 @@ Parent = TypeVar("Parent")
 Result = TypeVar("Result")
 Row = TypeVar("Row")
 
-Columns = Sequence[str] | None  # which columns to read, as tuples in this order; None: whole things
+from app.stores.columns import Columns
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -44,7 +44,7 @@ def listed(relation: Many[Any, Any], graphql_type: Any, description: str, *, def
         first: Annotated[int | None, strawberry.argument(description=size_text)] = default,
     ) -> Any:
         size = page_size(default if first is None else first, largest=info.context.settings.max_page_size)
-        return (await info.context.loaders.many(relation, root, Page(size))).rows
+        return (await info.context.loaders.many(relation, root, Page(size, peeks=False))).rows
 
     return strawberry.field(
         resolver=resolve,
