@@ -116,7 +116,7 @@ def recording_context(settings: Settings, *, is_anonymous: bool) -> tuple[Reques
 def show_readings(resources: Resources) -> None:
     """Add to the metrics what the parts of the server count or know by themselves."""
     db, budgets, read = resources.db, resources.budgets, resources.metrics.read
-    read("counter", "feedgraph_sql_statements", "SQL statements sent by this process", lambda: db.totals.statements)
+    read("counter", "feedgraph_sql_statements", "SQL statements sent by this process", lambda: db.statements)
     read(
         "gauge",
         "feedgraph_budgets_degraded",

@@ -8,11 +8,11 @@ from app.infra.database import Counts, Database, Record
 
 
 class Recording(Database):
-    """A door whose every read finds nothing; `statements` are the texts, in the order in which they would be sent."""
+    """A door whose every read finds nothing; `noted` are their texts, in the order in which they would be sent."""
 
     def __init__(self) -> None:
-        super().__init__(cast("Any", None), acquire_timeout_s=0, reply_timeout_s=0)
-        self.statements: list[str] = []
+        super().__init__(cast("Any", None), reply_timeout_s=0)
+        self.noted: list[str] = []
 
     def counted(self, _counts: Counts) -> Database:
         """Return this door: whoever asks, what is sent is noted here."""
@@ -20,16 +20,16 @@ class Recording(Database):
 
     async def fetch(self, sql: str, *_args: Any) -> list[Record]:
         """Note the statement; return no rows."""
-        self.statements.append(sql)
+        self.noted.append(sql)
         return []
 
     async def execute(self, sql: str, *_args: Any) -> None:
         """Note the statement."""
-        self.statements.append(sql)
+        self.noted.append(sql)
 
     async def copy_records(self, table: str, *, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
         """Note the statement."""
-        self.statements.append(f"copy {table} ({', '.join(columns)}) from stdin")
+        self.noted.append(f"copy {table} ({', '.join(columns)}) from stdin")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:

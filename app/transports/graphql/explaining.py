@@ -162,10 +162,10 @@ class Teller:
 
     async def _statements(self, indent: int, act: Callable[[], Awaitable[Any]]) -> list[str]:
         """Return the statements that `act` sends, and why it would fail if it would."""
-        before, reason = len(self._db.statements), ""
+        before, reason = len(self._db.noted), ""
         try:
             await act()
         except Exception as error:  # whatever it is: the step would fail, and send no more than this
             reason = str(error)
-        lines = [f"{'  ' * indent}SQL: {' '.join(sql.split())}" for sql in self._db.statements[before:]]
+        lines = [f"{'  ' * indent}SQL: {' '.join(sql.split())}" for sql in self._db.noted[before:]]
         return [*lines, f"{'  ' * indent}fails: {reason}"] if reason else lines
