@@ -85,6 +85,11 @@ class Database:
         """Say whether this door belongs to a transaction."""
         return self._held is not None
 
+    @property
+    def statements(self) -> int:
+        """How many statements were sent through all doors to these connections."""
+        return self._connections.statements
+
     def counted(self, counts: Counts) -> "Database":
         """Return the same door for one request, with its counts; a request does not wait for a PostgreSQL that hangs."""
         return self._door(Database, counts=counts, is_request=True)
@@ -110,6 +115,7 @@ class Database:
 
     async def _fetched(self, connection: Any, sql: str, args: Sequence[Any]) -> list[Record]:
         self.counts.statements += 1
+        self._connections.statements += 1
         rows: list[Record] = await connection.fetch(sql, *args, timeout=self._patience_s)
         self.counts.rows += len(rows)
         return rows
@@ -128,12 +134,14 @@ class Database:
         """Run a statement that gives no rows (without arguments: several, separated by semicolons)."""
         async with self._connection() as connection:
             self.counts.statements += 1
+            self._connections.statements += 1
             await connection.execute(sql, *args, timeout=self._patience_s)
 
     async def copy_records(self, table: str, *, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
         """Load rows by COPY, the fast way for many."""
         async with self._connection() as connection:
             self.counts.statements += 1
+            self._connections.statements += 1
             await connection.copy_records_to_table(table, columns=list(columns), records=records)
 
     @asynccontextmanager
