@@ -26,6 +26,7 @@ from app.settings import Settings
 from app.transports.graphql.bindings import binding_of
 from app.transports.graphql.costs import PRICES
 from app.transports.graphql.limits import Shape, shape_of, too_much
+from app.transports.graphql.sharing import Sharing
 
 LONGEST_KEPT = 16 * 1024  # characters; longer documents are rare, and a thousand of them would fill the memory
 LIMIT_MESSAGES = {"contains more than": "TOKEN_LIMIT", "nested too deeply": "DEPTH_LIMIT"}  # the parser has no codes
@@ -53,6 +54,7 @@ class Operation:
     depth: int  # of the document's deepest operation
     plans: dict[tuple[Any, ...], Plan | Uncovered] = field(default_factory=dict)  # by the flags' values
     formulas: dict[tuple[Any, ...], Formula] = field(default_factory=dict)  # by the same
+    sharing: dict[str | None, Sharing] = field(default_factory=dict)  # of its subscriptions, by their name
 
     @property
     def name(self) -> str | None:
