@@ -88,10 +88,24 @@ async def opened_resources(settings: Settings, addresses: Addresses, *, say: Say
         ]
         try:
             texts, budgets = persisted_texts(settings, redis), Budgets(settings, Buckets(redis))
-            yield Resources(settings, db, tail, relay, Attempts(redis), texts, budgets), redis
+            resources = Resources(settings, db, tail, relay, Attempts(redis), texts, budgets)
+            show_readings(resources)
+            yield resources, redis
         finally:
             await ended(tasks)
             await redis.close()
+
+
+def show_readings(resources: Resources) -> None:
+    """Add to the metrics what the parts of the server count or know by themselves."""
+    db, budgets, read = resources.db, resources.budgets, resources.metrics.read
+    read("counter", "feedgraph_sql_statements", "SQL statements sent by this process", lambda: db.totals.statements)
+    read(
+        "gauge",
+        "feedgraph_budgets_degraded",
+        "1 while Redis is away and callers pay from this process's own buckets",
+        lambda: budgets.is_alone,
+    )
 
 
 async def ended(tasks: list[asyncio.Task[None]]) -> None:

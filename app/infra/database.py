@@ -63,6 +63,7 @@ class Database:
         acquire_timeout_s: float,
         reply_timeout_s: float,
         counts: Counts | None = None,
+        totals: Counts | None = None,
         held: Any = None,
         is_request: bool = False,
     ) -> None:
@@ -72,6 +73,7 @@ class Database:
         self._is_request = is_request
         self._held = held  # the connection of the transaction that this door belongs to
         self.counts = counts or Counts()
+        self.totals = totals or Counts()  # of all doors to this pool
 
     @property
     def in_transaction(self) -> bool:
@@ -86,6 +88,7 @@ class Database:
         """Return all rows. One statement."""
         async with self._connection() as connection:
             self.counts.statements += 1
+            self.totals.statements += 1
             rows: list[Record] = await connection.fetch(sql, *args, timeout=self._patience_s)
         self.counts.rows += len(rows)
         return rows
@@ -104,12 +107,14 @@ class Database:
         """Run a statement that gives no rows (without arguments: several, separated by semicolons)."""
         async with self._connection() as connection:
             self.counts.statements += 1
+            self.totals.statements += 1
             await connection.execute(sql, *args, timeout=self._patience_s)
 
     async def copy_records(self, table: str, *, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
         """Load rows by COPY, the fast way for many."""
         async with self._connection() as connection:
             self.counts.statements += 1
+            self.totals.statements += 1
             await connection.copy_records_to_table(table, columns=list(columns), records=records)
 
     @asynccontextmanager
@@ -175,6 +180,7 @@ class Database:
             acquire_timeout_s=self._acquire_timeout_s,
             reply_timeout_s=self._reply_timeout_s,
             counts=counts or self.counts,
+            totals=self.totals,
             held=held,
             is_request=self._is_request if is_request is None else is_request,
         )
