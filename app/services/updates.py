@@ -50,7 +50,7 @@ async def posts_added(
         if isinstance(event, Gap):
             yield event
         elif event.type == EventType.POST_CREATED:
-            [post] = await stores.posts.by_ids(ctx.db, [event.subject_id], viewer_id=ctx.viewer_id)
+            [post] = await stores.posts.by_ids(ctx.db, [event.subject_id], viewer_id=ctx.sees_as)
             if post is not None:  # else deleted since, or hidden from this viewer
                 yield LivePost(EventCursor(ctx.resources.tail.cursor.epoch, event.position), post)
 

@@ -23,6 +23,7 @@ from app.engine import Compilation, Costing, Formula, Plan, Uncovered, compile_o
 from app.infra.metrics import Metrics
 from app.settings import Settings
 from app.transports.graphql.bindings import binding_of
+from app.transports.graphql.cache_policy import Policy, policy_of
 from app.transports.graphql.costs import PRICES
 from app.transports.graphql.limits import Shape, shape_of, too_much
 
@@ -48,6 +49,7 @@ class Document:
     operations: dict[str | None, OperationDefinitionNode]
     flags: tuple[str, ...]  # the variables in its @skip and @include
     depth: int  # of its deepest operation
+    policies: dict[str | None, Policy] = field(default_factory=dict)  # by operation
     plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)  # by operation and flags; None: not covered
     formulas: dict[tuple[Any, ...], Formula] = field(default_factory=dict)  # by the same
     uncovered: dict[tuple[Any, ...], str] = field(default_factory=dict)  # why there is no plan, by the same
@@ -84,6 +86,14 @@ class Document:
             if len(self.formulas) < MAX_PLANS:
                 self.formulas[key] = formula
         return formula
+
+    def policy(self, schema: GraphQLSchema, operation: OperationDefinitionNode) -> Policy:
+        """Return how long an operation's answers stay good, and whose they are."""
+        name = operation.name.value if operation.name else None
+        policy = self.policies.get(name)
+        if policy is None:
+            policy = self.policies[name] = policy_of(schema, self.ast, operation)
+        return policy
 
     def _key(self, executor: Executor[Any]) -> tuple[Any, ...]:
         """Return what tells an operation with the values of its flags from the document's others."""

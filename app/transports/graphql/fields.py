@@ -11,6 +11,7 @@ from app.services.context import RequestContext
 from app.services.relations import Many, One
 from app.transports.graphql import bindings
 from app.transports.graphql.bindings import BINDING
+from app.transports.graphql.cache_policy import PERSONAL
 from app.transports.graphql.connections import After, Before, Connection, First, Last, wished_page
 from app.transports.graphql.costs import PAGED, first_of
 
@@ -30,7 +31,11 @@ def related(relation: One[Any, Any], graphql_type: Any, description: str) -> Any
         return await info.context.loaders.one(relation, root)
 
     return strawberry.field(
-        resolver=resolve, graphql_type=graphql_type, description=description, metadata={BINDING: bindings.to_one(relation)}
+        resolver=resolve,
+        graphql_type=graphql_type,
+        description=description,
+        metadata={BINDING: bindings.to_one(relation)},
+        directives=[PERSONAL] if relation.is_personal else (),
     )
 
 
