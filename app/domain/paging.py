@@ -9,7 +9,7 @@ import binascii
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from app.domain.errors import CursorInvalid, InvalidInput, PageSize
 from app.domain.ids import LARGEST_ID

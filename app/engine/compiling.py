@@ -10,9 +10,9 @@ from typing import Any
 
 from graphql import (
     ArgumentNode,
-    FieldNode,
     DirectiveNode,
     DocumentNode,
+    FieldNode,
     GraphQLError,
     GraphQLField,
     GraphQLObjectType,

@@ -160,14 +160,10 @@ class Database:
                 raise
             await transaction.commit()
 
-    @asynccontextmanager
-    async def on_one_connection(self) -> AsyncIterator["Database"]:
-        """Give a door whose statements run one after the other on one connection, taken when the first one needs it."""
-        door = cast("OneConnection", self._door(OneConnection))
-        try:
-            yield door
-        finally:
-            await door.give_back()
+    def on_one_connection(self) -> "OneConnection":
+        """Return a door whose statements run one after the other on one connection, taken when the first one needs it; the caller
+        gives it back at the end."""
+        return cast("OneConnection", self._door(OneConnection))
 
     @asynccontextmanager
     async def dedicated(self) -> AsyncIterator["Database"]:

@@ -236,6 +236,7 @@ def network_of(address: str) -> str:
 
 def now(ctx: "RequestContext") -> tuple[Charge | None, Standing, datetime]:
     """Return what this request was charged, what its caller has left, and when that will be all again."""
+    ctx.is_personal = True
     charge = ctx.charge
     left = charge.standing if charge else ctx.resources.budgets.standing(ctx.caller)
     return charge, left, datetime.now(UTC) + timedelta(seconds=left.reset_s)

@@ -11,6 +11,7 @@ Columns: TypeAlias = tuple[str, ...] | None  # which ones a read gives, in this 
 
 LARGEST_CACHE = 4_096  # statements and their pieces; plans ask for the same few again and again
 
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """A table as reads know it: the thing it holds, its alias in statements, and what may be joined to a row of it.

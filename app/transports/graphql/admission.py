@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql import GraphQLError
-from graphql.execution.executor import Executor
+from graphql.execution.values import VariableValues
 
 from app.domain.budgets import Caller, Charge
 from app.domain.errors import Throttled
 from app.engine import Estimate, Formula, TooComplex, explain
 from app.services.context import RequestContext
 from app.settings import Settings
-from app.transports.graphql.documents import Document, Refusal
+from app.transports.graphql.documents import Operation, Refusal
 
 TOO_EXPENSIVE = "COST_ESTIMATED_TOO_EXPENSIVE"
 DRY_RUN_POINTS = 1
@@ -31,21 +31,23 @@ class Bill:
     charge: Charge
 
 
-async def admitted(ctx: RequestContext, document: Document, executor: Executor[Any]) -> Bill | Refusal:
+async def admitted(
+    ctx: RequestContext, operation: Operation, variables: VariableValues, given: dict[str, Any] | None
+) -> Bill | Refusal:
     """Charge the caller; return the bill, or why the operation may not run. `ctx.charge` holds the charge from then on.
 
     Raises:
         Throttled: the caller has not enough points left.
     """
     try:
-        formula = document.formula(executor, largest_size=largest_size(ctx.settings))
+        formula = operation.formula(variables, lambda: operation.executor(ctx, given), largest_size=largest_size(ctx.settings))
     except TooComplex:
         return Refusal(TOO_EXPENSIVE, [GraphQLError("The operation has too many different selections: split it into several.")])
-    estimate = formula.estimate(executor.variable_values.coerced)
+    estimate = formula.estimate(variables.coerced)
     if not ctx.is_dry_run and (refusal := refusal_of(estimate, ctx.settings)):
         return refusal
     caller, budgets = ctx.caller, ctx.resources.budgets
-    charge = Charge(math.ceil(estimate.cost), estimate.nodes, document.depth, budgets.standing(caller))
+    charge = Charge(math.ceil(estimate.cost), estimate.nodes, operation.depth, budgets.standing(caller))
     ctx.charge = charge
     try:
         charge.standing = await budgets.pay(caller, DRY_RUN_POINTS if ctx.is_dry_run else charge.requested)

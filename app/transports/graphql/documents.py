@@ -22,11 +22,13 @@ from graphql import (
 from graphql.execution.values import VariableValues
 
 from app.engine import Compilation, Completing, Costing, Formula, Plan, Uncovered, compile_operation, flag_variables
+from app.infra.metrics import Metrics
 from app.settings import Settings
 from app.transports.graphql.bindings import binding_of
+from app.transports.graphql.cache_policy import Policy, policy_of
 from app.transports.graphql.costs import PRICES
 from app.transports.graphql.limits import Shape, shape_of, too_much
-from app.transports.graphql.sharing import Sharing
+from app.transports.graphql.sharing import Sharing, sharing_of
 
 LONGEST_KEPT = 16 * 1024  # characters; longer documents are rare, and a thousand of them would fill the memory
 LIMIT_MESSAGES = {"contains more than": "TOKEN_LIMIT", "nested too deeply": "DEPTH_LIMIT"}  # the parser has no codes
@@ -43,7 +45,7 @@ class Refusal:
     errors: list[GraphQLError]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Operation:
     """One operation of a valid document, with all that is known of it before its variables."""
 
@@ -54,7 +56,8 @@ class Operation:
     depth: int  # of the document's deepest operation
     plans: dict[tuple[Any, ...], Plan | Uncovered] = field(default_factory=dict)  # by the flags' values
     formulas: dict[tuple[Any, ...], Formula] = field(default_factory=dict)  # by the same
-    sharing: dict[str | None, Sharing] = field(default_factory=dict)  # of its subscriptions, by their name
+    kept_policy: Policy | None = None
+    kept_sharing: Sharing | None = None
 
     @property
     def name(self) -> str | None:
@@ -70,6 +73,20 @@ class Operation:
     def is_subscription(self) -> bool:
         """Say whether it listens."""
         return self.node.operation is OperationType.SUBSCRIPTION
+
+    @property
+    def policy(self) -> Policy:
+        """How long its answers stay good, and whose they are."""
+        if self.kept_policy is None:
+            self.kept_policy = policy_of(self.schema, self.ast, self.node)
+        return self.kept_policy
+
+    @property
+    def sharing(self) -> Sharing:
+        """What tells the listeners of a subscription apart."""
+        if self.kept_sharing is None:
+            self.kept_sharing = sharing_of(self.schema, self.ast, self.node)
+        return self.kept_sharing
 
     def variables(self, given: dict[str, Any] | None, *, hide_suggestions: bool) -> VariableValues | Refusal:
         """Return the coerced variables, or why they are refused."""
@@ -153,8 +170,10 @@ class Document:
 class Documents:
     """The documents of this process, the most recently used ones kept."""
 
-    def __init__(self, schema: GraphQLSchema, settings: Settings) -> None:
+    def __init__(self, schema: GraphQLSchema, settings: Settings, metrics: Metrics | None = None) -> None:
         self.schema = schema
+        metrics = metrics or Metrics()
+        self._lookups, self._evictions = metrics.document_lookups, metrics.document_evictions
         self._settings = settings
         self.hides_suggestions = not settings.allows_introspection
         self._rules = (*specified_rules, NoSchemaIntrospectionCustomRule) if self.hides_suggestions else specified_rules
@@ -168,13 +187,16 @@ class Documents:
         """Return the document of this text, or why it is refused. About a millisecond the first time."""
         known = self._kept.get(text)
         if known is not None:
+            self._lookups.add("hit")
             self._kept.move_to_end(text)
             return known
+        self._lookups.add("miss")
         document = self._read(text)
         if len(text) <= LONGEST_KEPT:
             self._kept[text] = document
             if len(self._kept) > self._settings.max_documents:
                 self._kept.popitem(last=False)
+                self._evictions.add()
         return document
 
     def _read(self, text: str) -> Document | Refusal:

@@ -60,7 +60,7 @@ async def answer_to(request: web.Request) -> Answer:
         return prepared
     refuse_wrong_way(request, prepared)
     work = execute(ctx, documents, prepared)
-    return await (to_the_end(request, work) if prepared.is_mutation else work)
+    return await (to_the_end(request, work) if prepared.operation.is_mutation else work)
 
 
 async def read_parameters(request: web.Request) -> Parameters:
@@ -89,7 +89,7 @@ def refuse_wrong_way(request: web.Request, prepared: Prepared) -> None:
         RequestError: a mutation by GET, or a subscription.
     """
     refuse_mutation_by_get(request, prepared)
-    if prepared.is_subscription:
+    if prepared.operation.is_subscription:
         ways = "over a WebSocket with the protocol graphql-transport-ws, or with the header Accept: text/event-stream"
         raise RequestError("BAD_REQUEST", f"Send subscriptions {ways}.")
 
@@ -100,7 +100,7 @@ def refuse_mutation_by_get(request: web.Request, prepared: Prepared) -> None:
     Raises:
         RequestError: the operation is a mutation, and the method is not POST.
     """
-    if prepared.is_mutation and request.method != hdrs.METH_POST:
+    if prepared.operation.is_mutation and request.method != hdrs.METH_POST:
         raise RequestError("METHOD_NOT_ALLOWED", "Send mutations by POST.", headers={hdrs.ALLOW: "POST"})
 
 

@@ -237,7 +237,7 @@ class SocketConnection:
             prepared = await prepare(self.ctx, self._request.app[PERSISTED], parameters_of(payload))
             if isinstance(prepared, Answer):
                 refusal = prepared
-            elif prepared.is_subscription:
+            elif prepared.operation.is_subscription:
                 refusal = await self._listen(id_, prepared)
                 if refusal is None:
                     return
@@ -265,7 +265,7 @@ class SocketConnection:
     async def _answer(self, id_: str, prepared: Prepared) -> Answer | None:
         """Send the result; return the answer that refuses the operation."""
         work = execute(self.ctx.for_next_event(), self._request.app[DOCUMENTS], prepared)
-        answer = await (to_the_end(self._request, work) if prepared.is_mutation else work)
+        answer = await (to_the_end(self._request, work) if prepared.operation.is_mutation else work)
         if answer.refusal:
             return answer
         await self._write(self._protocol.next(id_, answer.body))
