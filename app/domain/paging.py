@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from app.domain.errors import CursorInvalid, InvalidInput, PageSize
@@ -92,8 +92,8 @@ class Slice(Generic[Row]):
     rows: Sequence[Row]
     has_next: bool
     has_previous: bool
-    records: Sequence[Any]  # the rows as they were read
-    key_of: Callable[[Any], Key]
+    records: Sequence[Any] = field(compare=False, repr=False)  # the rows as they were read
+    key_of: Callable[[Any], Key] = field(compare=False, repr=False)
 
     @property
     def keys(self) -> list[Key]:
