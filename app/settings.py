@@ -114,6 +114,9 @@ class Settings(BaseSettings):
 
     # Accounts.
     session_ttl_s: Positive = Field(90 * 24 * 3600, description="life of a bearer token")
+    session_cache_s: float = Field(
+        1, ge=0, le=60, description="how long a process believes that a bearer token is valid without asking again; 0: not at all"
+    )
     idempotency_ttl_s: Positive = Field(24 * 3600, description="how long an idempotency key is remembered")
     sign_in_attempts: Positive = Field(10, description="sign-in attempts for one account in 15 minutes")
     sign_ups_per_hour: Positive | None = Field(None, description="sign-ups from one address; unset: 20, in development 1,000")

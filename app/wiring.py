@@ -22,6 +22,8 @@ from app.infra.redis import Redis
 from app.services.budgets import Budgets
 from app.services.context import RequestContext, Resources
 from app.services.housekeeping import keep_house
+from app.services.known_sessions import KnownSessions
+from app.services.lookups import Lookups
 from app.settings import Settings
 from app.stores.attempts import Attempts
 from app.stores.buckets import Buckets
@@ -102,7 +104,8 @@ def shared_resources(settings: Settings, db: Database, redis: Redis) -> Resource
         retention_events=settings.log_retention_events,
     )
     texts, budgets = persisted_texts(settings, redis), Budgets(settings, Buckets(redis))
-    return Resources(settings, db, tail, relay, Attempts(redis), texts, budgets)
+    sessions = KnownSessions(tail, kept_s=settings.session_cache_s)
+    return Resources(settings, db, tail, relay, Attempts(redis), texts, budgets, Lookups(db), sessions)
 
 
 def recording_context(settings: Settings, *, is_anonymous: bool) -> tuple[RequestContext, Recording]:

@@ -10,7 +10,9 @@ from app.infra.database import Counts, Database
 from app.infra.event_log import Relay, Tail
 from app.infra.metrics import Metrics
 from app.services.budgets import Budgets
+from app.services.known_sessions import KnownSessions
 from app.services.loaders import Loaders
+from app.services.lookups import Lookups
 from app.services.reads import Reads
 from app.settings import Settings
 from app.stores.attempts import Attempts
@@ -28,6 +30,8 @@ class Resources:
     attempts: Attempts
     persisted: PersistedTexts
     budgets: Budgets
+    lookups: Lookups
+    sessions: KnownSessions
     metrics: Metrics = field(default_factory=Metrics)
 
 

@@ -100,7 +100,10 @@ def note_posts(
 
 async def users_by_ids(ctx: "RequestContext", ids: Sequence[int], columns: Columns = None) -> Sequence[User | None]:
     """Fetch users. One statement."""
-    users = await stores.users.by_ids(ctx.db, ids, columns)
+    if ctx.db.in_transaction:
+        users: Sequence[Any] = await stores.users.by_ids(ctx.db, ids, columns)
+    else:
+        users = await ctx.resources.lookups.users_by_ids(ids, columns, ctx.counts)
     if ctx.reads:
         ctx.reads.users(ids)
         ctx.reads.somebody(users)

@@ -14,6 +14,8 @@ from app.infra.event_log import Relay, Tail
 from app.infra.redis import Redis
 from app.services.budgets import Budgets
 from app.services.context import RequestContext, Resources
+from app.services.known_sessions import KnownSessions
+from app.services.lookups import Lookups
 from app.stores.attempts import Attempts
 from app.stores.buckets import Buckets
 from app.stores.persisted import PersistedTexts
@@ -55,6 +57,8 @@ class Node:
             Attempts(self.redis),
             texts,
             Budgets(make_settings(), Buckets(self.redis)),
+            Lookups(self.db),
+            KnownSessions(self.tail, kept_s=0),
         )
         return RequestContext(resources, viewer)
 

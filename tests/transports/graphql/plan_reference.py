@@ -14,6 +14,7 @@ from graphql.execution.values import VariableValues
 from app.domain.models import Viewer
 from app.infra.database import Database
 from app.services.context import RequestContext, Resources
+from app.services.lookups import Lookups
 from app.transports.graphql.documents import Document, Documents, Operation
 from app.transports.graphql.pipeline import Answer, answered, completed
 from app.transports.graphql.schema import core_schema
@@ -46,7 +47,7 @@ class Judge:
     documents: Documents = field(init=False)
 
     def __post_init__(self) -> None:
-        self.resources = replace(self.resources, db=self.db)
+        self.resources = replace(self.resources, db=self.db, lookups=Lookups(self.db))
         # What a document may hold is another test's subject.
         much = dict.fromkeys(("max_aliases", "max_root_fields", "max_directives", "max_selections"), 10**9)
         self.documents = Documents(core_schema(), self.resources.settings.model_copy(update=much))
