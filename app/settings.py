@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     max_node_ids: Positive = Field(100, description="ids in one nodes(ids:)")
     max_documents: Positive = Field(1_000, description="parsed and validated documents kept in memory")
 
+    max_response_cache_bytes: int = Field(
+        64 * 1024 * 1024, ge=0, description="answers to persisted public queries kept in memory, together; 0: none"
+    )
+
     # Persisted queries.
     persisted_mode: Literal["off", "apq", "prefer-trusted", "trusted-only"] = Field(
         "apq",

@@ -52,6 +52,11 @@ class Answers(Generic[Value]):
         self.bytes = 0
         self.hits = self.misses = self.purges = self.evictions = 0
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether answers may be given and kept right now."""
+        return self._max_bytes > 0 and self._tail.is_current
+
     def __len__(self) -> int:
         """Return how many answers are kept."""
         return len(self._kept)

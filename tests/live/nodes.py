@@ -12,6 +12,7 @@ from app.infra.database import Database
 from app.infra.embedded import Addresses
 from app.infra.event_log import Relay, Tail
 from app.infra.redis import Redis
+from app.services.answers import Answers
 from app.services.budgets import Budgets
 from app.services.context import RequestContext, Resources
 from app.stores.attempts import Attempts
@@ -55,6 +56,7 @@ class Node:
             Attempts(self.redis),
             texts,
             Budgets(make_settings(), Buckets(self.redis)),
+            Answers(self.tail, max_bytes=0),
         )
         return RequestContext(resources, viewer)
 
