@@ -56,28 +56,43 @@ async def respond_to_query(request: web.Request, prepared: Prepared, policy: Pol
     if not policy.is_shareable or request.method not in READS or wants_more(request, ctx):
         answer, response = await ask()
         return await labelled(request, known_policy(ctx, policy, answer, response), response)
-    answers, key = ctx.resources.answers, key_of(request)
-    is_kept = prepared.parameters.query is None and answers.is_usable
+    if prepared.parameters.query is not None or not ctx.resources.answers.is_usable:
+        return (await executed(request, policy, ask))[0]
+    return await shared(request, policy, ask)
 
-    async def execute() -> web.Response:
-        ctx.reads, since = Reads(), ctx.resources.tail.cursor
-        answer, response = await ask()
-        known = known_policy(ctx, policy, answer, response)
-        finished = await labelled(request, known, response)
-        if is_kept and known is not None and known.is_shareable:
-            keep(answers, key, response, known, ctx.reads, since)
-        return finished
 
-    async def follow() -> web.Response:
-        kept = answers.get(key)
-        return await execute() if kept is None else await paid_response(request, ctx.resources, kept)
+async def executed(request: web.Request, policy: Policy, ask: Ask) -> tuple[web.Response, web.Response | None]:
+    """Execute what may be shared; return the response, and the whole one with its labels if it may be kept."""
+    ctx = context_of(request)
+    ctx.reads = Reads()
+    answer, whole = await ask()
+    known = known_policy(ctx, policy, answer, whole)
+    response = await labelled(request, known, whole)
+    return response, whole if known is not None and known.is_shareable else None
 
-    if not is_kept:
-        return await execute()
-    if (kept := answers.get(key)) is not None:
-        return await paid_response(request, ctx.resources, kept)
-    answers.misses += 1
-    return await answers.once(key, execute, follow)
+
+async def shared(request: web.Request, policy: Policy, ask: Ask) -> web.Response:
+    """Return what is kept, or execute it and keep it; one caller at a time."""
+    ctx = context_of(request)
+    resources, key = ctx.resources, key_of(request)
+
+    async def found() -> web.Response | None:
+        kept = resources.answers.get(key)
+        return None if kept is None else await paid_response(request, resources, kept)
+
+    async def found_or_executed() -> web.Response:
+        if (response := await found()) is not None:
+            return response
+        since = resources.tail.cursor
+        response, whole = await executed(request, policy, ask)
+        if whole is not None and ctx.reads:
+            keep(resources.answers, key, whole, policy, ctx.reads, since)
+        return response
+
+    if (response := await found()) is not None:
+        return response
+    resources.answers.misses += 1
+    return await resources.answers.once(key, found_or_executed)
 
 
 def wants_more(request: web.Request, ctx: RequestContext) -> bool:
