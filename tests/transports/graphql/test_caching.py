@@ -26,11 +26,16 @@ PERSONAL = "query Personal($id: ID!) { post(id: $id) { content viewerHasLiked } 
 DOCUMENTS = (POST, USER, BY_NAME, LATEST, PERSONAL)
 
 
+def extension_of(document: str) -> dict[str, Any]:
+    """Return the extension that registers a document, or names it."""
+    return {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(document.encode()).hexdigest()}}
+
+
 def target(document: str, *, by: str = "hash", **variables: Any) -> str:
     """Return the address of a query, which names its document by hash or by id, or carries it."""
     digest = hashlib.sha256(document.encode()).hexdigest()
     ways = {
-        "hash": {"extensions": json.dumps({"persistedQuery": {"version": 1, "sha256Hash": digest}})},
+        "hash": {"extensions": json.dumps(extension_of(document))},
         "id": {"documentId": f"sha256:{digest}"},
         "text": {"query": document},
     }
@@ -77,8 +82,7 @@ async def heard(server: TestServer, change) -> Any:
 async def site(server: TestServer) -> TestServer:
     """A server that knows the documents by their hashes."""
     for document in DOCUMENTS:
-        extension = {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(document.encode()).hexdigest()}}
-        await server.graphql(document, extensions=extension)
+        await server.graphql(document, extensions=extension_of(document))
     return server
 
 
@@ -311,17 +315,14 @@ async def test_an_answer_is_private_where_somebody_looked_who_the_viewer_is(site
 
 async def test_a_cache_of_no_bytes_keeps_nothing(start_server):
     server = await start_server(max_response_cache_bytes=0)
-    await server.graphql(
-        LATEST, extensions={"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(LATEST.encode()).hexdigest()}}
-    )
+    await server.graphql(LATEST, extensions=extension_of(LATEST))
 
     assert not any([is_hit(await ask(server, LATEST)) for _ in range(3)])
 
 
 async def test_hits_are_paid(start_server):
     server = await start_server(anonymous_points=40, anonymous_points_per_s=1)
-    extension = {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(LATEST.encode()).hexdigest()}}
-    await server.graphql(LATEST, extensions=extension)
+    await server.graphql(LATEST, extensions=extension_of(LATEST))
     answers = [await ask(server, LATEST) for _ in range(45)]
 
     statuses = [answer.status for answer in answers]
