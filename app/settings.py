@@ -94,6 +94,11 @@ class Settings(BaseSettings):
     persisted_ttl_s: Positive = Field(24 * 3600, description="how long a registered document is kept after its last use")
     max_persisted: Positive = Field(10_000, description="registered documents kept in Redis")
 
+    # How operations are executed.
+    executor: Literal["plan", "stock"] = Field(
+        "plan", description="plan: by plans, completed by graphql-core; stock: by Strawberry's own execute, to compare with"
+    )
+
     # Time and room for the work itself.
     query_timeout_s: Seconds = Field(5, description="deadline of a query or a REST read")
     mutation_timeout_s: Seconds = Field(10, description="deadline of a mutation or a REST write")

@@ -20,6 +20,7 @@ from app.engine import Completing, Run
 from app.services.context import RequestContext
 from app.services.updates import LivePost
 from app.transports.errors import Problem, RequestError, problem_of
+from app.transports.graphql import stock
 from app.transports.graphql.admission import Bill, admitted, explained, paid_event, settle, shown_cost
 from app.transports.graphql.documents import Document, Documents, Refusal, is_mutation, is_subscription
 from app.transports.graphql.parameters import Parameters
@@ -212,6 +213,10 @@ async def answered(executor: Executor[Any], prepared: Prepared) -> Answer:
     plan = prepared.document.plan(executor)
     ctx: RequestContext = executor.context_value
     operations = ctx.resources.metrics.operations
+    if ctx.settings.executor == "stock" and not prepared.is_subscription:
+        operations.add("stock", "")
+        result = await stock.executed(ctx, prepared.document.ast, prepared.parameters)
+        return Answer(result.data, [presented(error) for error in result.errors or []], executor="stock")
     if plan is None:
         operations.add("reference", prepared.document.why_unplanned(executor))
         return await completed(executor)
