@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     max_node_ids: Positive = Field(100, description="ids in one nodes(ids:)")
     max_documents: Positive = Field(1_000, description="parsed and validated documents kept in memory")
 
+    max_response_cache_bytes: int = Field(
+        64 * 1024 * 1024, ge=0, description="answers to persisted public queries kept in memory, together; 0: none"
+    )
+
     # Persisted queries.
     persisted_mode: Literal["off", "apq", "prefer-trusted", "trusted-only"] = Field(
         "apq",
@@ -89,6 +93,11 @@ class Settings(BaseSettings):
     persisted_manifest: Path | None = Field(None, description="trusted documents by id, a file that `feedgraph persist` writes")
     persisted_ttl_s: Positive = Field(24 * 3600, description="how long a registered document is kept after its last use")
     max_persisted: Positive = Field(10_000, description="registered documents kept in Redis")
+
+    # How operations are executed.
+    executor: Literal["plan", "stock"] = Field(
+        "plan", description="plan: by plans, completed by graphql-core; stock: by Strawberry's own execute, to compare with"
+    )
 
     # Time and room for the work itself.
     query_timeout_s: Seconds = Field(5, description="deadline of a query or a REST read")

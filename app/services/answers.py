@@ -52,6 +52,11 @@ class Answers(Generic[Value]):
         self.bytes = 0
         self.hits = self.misses = self.purges = self.evictions = 0
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether answers may be given and kept right now."""
+        return self._max_bytes > 0 and self._tail.is_current
+
     def __len__(self) -> int:
         """Return how many answers are kept."""
         return len(self._kept)
@@ -93,16 +98,16 @@ class Answers(Generic[Value]):
         touched = [stale_tags(event) for event in events]
         return not any(stale is None or not stale.isdisjoint(tags) for stale in touched)
 
-    async def once(self, key: str, lead: Callable[[], Awaitable[Result]], follow: Callable[[], Awaitable[Result]]) -> Result:
-        """Run `lead` for the first of those who ask for a key at once. The others wait for it, then run `follow`, which may find
-        what it kept; where it was cancelled, the next of them leads."""
+    async def once(self, key: str, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Let the first of those who ask for a key at once work alone; `work` looks into the cache before anything else, so those
+        who waited find what it kept. Where it was cancelled, the next of them takes its place."""
         while (flight := self._flights.get(key)) is not None:
             if await asyncio.shield(flight):
-                return await follow()
+                return await work()
         flight = self._flights[key] = asyncio.get_running_loop().create_future()
         has_ended = False
         try:
-            result = await lead()
+            result = await work()
             has_ended = True
         except Exception:
             has_ended = True

@@ -61,6 +61,7 @@ class Budgets:
         self._running: Counter[str] = Counter()
         self._sockets: Counter[str] = Counter()
         self._is_alone = False
+        self.at_address = lru_cache(CALLERS_IN_MEMORY)(self._at_address)
 
     @property
     def is_alone(self) -> bool:
@@ -70,10 +71,22 @@ class Budgets:
     def caller(self, viewer: Viewer | None, address: str) -> Caller:
         """Return who pays for a request."""
         if viewer is None:
-            return Caller(f"address:{network_of(address)}", self._anonymous)
+            return self.at_address(address)
         if viewer.is_unlimited:
             return Caller(f"unlimited:{viewer.user_id}", self._unlimited)  # apart, so that it does not empty the user's bucket
         return Caller(f"user:{viewer.user_id}", self._signed_in)
+
+    def _at_address(self, address: str) -> Caller:
+        """Return who pays for an anonymous request from this address."""
+        return Caller(f"address:{network_of(address)}", self._anonymous)
+
+    def pay_at_once(self, caller: Caller, points: int) -> Standing | None:
+        """Take points that this process holds already; None where it must ask for more."""
+        lease = self._lease(caller)
+        if lease.points < points:
+            return None
+        lease.points -= points
+        return standing(caller, lease)
 
     async def pay(self, caller: Caller, points: int) -> Standing:
         """Take points from the caller's bucket; what costs more than a full one takes all of it.
@@ -222,7 +235,6 @@ def throttled(budget: Budget, missing: int) -> Throttled:
     return Throttled(f"Your budget of {budget.points:,} points is used up: try again in {wait_s} s.", retry_after_s=wait_s)
 
 
-@lru_cache(maxsize=CALLERS_IN_MEMORY)
 def network_of(address: str) -> str:
     """Return what stands for an anonymous caller: the address; of IPv6, the network that one household gets."""
     try:

@@ -1,6 +1,7 @@
 """The request: who asks, with what, and what it has cost so far."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.domain.budgets import Caller, Charge
 from app.domain.errors import Unauthenticated
@@ -9,6 +10,7 @@ from app.domain.models import Viewer
 from app.infra.database import Counts, Database
 from app.infra.event_log import Relay, Tail
 from app.infra.metrics import Metrics
+from app.services.answers import Answers
 from app.services.budgets import Budgets
 from app.services.known_sessions import KnownSessions
 from app.services.loaders import Loaders
@@ -32,6 +34,7 @@ class Resources:
     budgets: Budgets
     lookups: Lookups
     sessions: KnownSessions
+    answers: Answers[Any]
     metrics: Metrics = field(default_factory=Metrics)
 
 

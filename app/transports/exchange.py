@@ -1,13 +1,16 @@
 """One HTTP exchange: who asks, what is in the body, and what it cost; shared by the faces that speak HTTP."""
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 import orjson
 from aiohttp import ClientPayloadError, hdrs, web
+from multidict import istr
 
 from app import services
+from app.domain.budgets import Standing
 from app.infra.database import Counts
 from app.services.context import RequestContext, Resources
 from app.transports.errors import Problem, RequestError
@@ -19,7 +22,10 @@ UNFINISHED: Final = web.AppKey("unfinished", set[asyncio.Task[Any]])  # writes t
 CONTEXT: Final = web.RequestKey("context", RequestContext)
 
 CHALLENGE: Final[dict[str, str]] = {hdrs.WWW_AUTHENTICATE: "Bearer"}
-COUNTS_HEADER = "Feedgraph-Counts"
+COUNTS_HEADER = istr("Feedgraph-Counts")
+RATE_LIMIT_POLICY, RATE_LIMIT = istr("RateLimit-Policy"), istr("RateLimit")
+OLD_LIMIT, OLD_REMAINING, OLD_RESET = istr("X-RateLimit-Limit"), istr("X-RateLimit-Remaining"), istr("X-RateLimit-Reset")
+SAFE_HEADERS: Final = {istr("X-Content-Type-Options"): "nosniff", hdrs.SERVER: "feedgraph"}  # no guessing, no versions
 JSON_TYPE = "application/json"
 ENCODINGS = {"", "identity", "gzip", "deflate"}  # what aiohttp unpacks by itself
 
@@ -112,6 +118,18 @@ async def to_the_end(request: web.Request, work: Coroutine[Any, Any, Result]) ->
     unfinished.add(task)
     task.add_done_callback(unfinished.discard)
     return await asyncio.shield(task)
+
+
+def rate_limit_headers(left: Standing) -> dict[str, str]:
+    """Return what a caller has left: the fields of IETF draft-10, and the older ones that many clients know."""
+    budget, reset_s = left.budget, left.reset_s
+    return {
+        RATE_LIMIT_POLICY: f'"{budget.name}";q={budget.points};w={budget.window_s};qu="points"',
+        RATE_LIMIT: f'"{budget.name}";r={left.remaining};t={reset_s}',
+        OLD_LIMIT: str(budget.points),
+        OLD_REMAINING: str(left.remaining),
+        OLD_RESET: str(int(time.time()) + reset_s),  # seconds since 1970, as GitHub has it
+    }
 
 
 def wants_counts(request: web.Request) -> bool:

@@ -12,6 +12,7 @@ from app.infra.database import Database
 from app.infra.embedded import Addresses
 from app.infra.event_log import Relay, Tail
 from app.infra.redis import Redis
+from app.services.answers import Answers
 from app.services.budgets import Budgets
 from app.services.context import RequestContext, Resources
 from app.services.known_sessions import KnownSessions
@@ -59,6 +60,7 @@ class Node:
             Budgets(make_settings(), Buckets(self.redis)),
             Lookups(self.db),
             KnownSessions(self.tail, kept_s=0),
+            Answers(self.tail, max_bytes=0),
         )
         return RequestContext(resources, viewer)
 

@@ -10,7 +10,7 @@ and a field of an abstract type is private if one of its members is.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
@@ -88,7 +88,7 @@ class Policy:
 
     def personal(self) -> "Policy":
         """Return the same, for one caller alone."""
-        return replace(self, is_private=True)
+        return Policy(self.max_age_s, is_private=True)
 
 
 NEVER: Final = Policy(0)

@@ -18,6 +18,7 @@ from app.domain.errors import DeadlineExceeded, Overloaded, Throttled
 from app.engine import Completing, Run, Uncovered
 from app.services.context import RequestContext
 from app.transports.errors import Problem, RequestError, problem_of
+from app.transports.graphql import stock
 from app.transports.graphql.admission import Bill, admitted, explained, settle, shown_cost
 from app.transports.graphql.documents import Documents, Operation, Refusal
 from app.transports.graphql.parameters import Parameters
@@ -72,6 +73,10 @@ class Ready:
         """Return graphql-core's executor of the operation."""
         return self.operation.executor(ctx, self.given)
 
+    async def answer(self, ctx: RequestContext) -> "Answer":
+        """Run the operation once."""
+        return await answered(ctx, self.operation, self.variables, lambda: self.executor(ctx))
+
 
 async def prepare(ctx: RequestContext, persisted: Persisted, parameters: Parameters) -> Prepared | Answer:
     """Return the operation that the parameters mean, or the answer that refuses them."""
@@ -99,7 +104,7 @@ async def execute(ctx: RequestContext, documents: Documents, prepared: Prepared)
     try:
         with ctx.resources.budgets.running(ready.bill.caller):
             async with asyncio.timeout(deadline_s):
-                answer = await answered(ctx, ready.operation, ready.variables, lambda: ready.executor(ctx))
+                answer = await (stock_answer(ctx, ready) if settings.executor == "stock" else ready.answer(ctx))
     except TimeoutError:
         answer = failed(DeadlineExceeded(f"The operation took longer than {deadline_s:g} seconds and was stopped: ask for less."))
     except Overloaded as error:
@@ -174,6 +179,13 @@ async def answered(
     if not answer.errors:  # then the plan was wrong, and only slow answers would show it
         log.warning("plan_gave_up_without_an_error", operation=operation.name)
     return answer
+
+
+async def stock_answer(ctx: RequestContext, ready: Ready) -> Answer:
+    """Run the operation by Strawberry itself, for comparison."""
+    ctx.resources.metrics.operations.add("stock", "")
+    result = await stock.executed(ctx, ready.operation, ready.given)
+    return Answer(result.data, [presented(error) for error in result.errors or []], executor="stock")
 
 
 async def completed(executor: Executor[Any]) -> Answer:

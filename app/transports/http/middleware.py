@@ -7,14 +7,15 @@ import time
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
+from multidict import istr
 
 from app.transports.errors import Problem, RequestError, problem_of
-from app.transports.exchange import CONTEXT, RESOURCES
+from app.transports.exchange import CONTEXT, RESOURCES, SAFE_HEADERS
 from app.transports.rest.answers import problem_response
 
 log = structlog.get_logger("feedgraph.http")
 
-REQUEST_ID_HEADER = "X-Request-Id"
+REQUEST_ID_HEADER = istr("X-Request-Id")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 QUIET_PATHS = {"/healthz", "/readyz", "/metrics"}
 STATUS_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "BODY_TOO_LARGE"}
@@ -91,5 +92,4 @@ def problem_of_status(error: web.HTTPException) -> Problem:
 
 async def harden(_request: web.Request, response: web.StreamResponse) -> None:
     """Add the headers that every response has: no guessing of types, no versions told."""
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers[hdrs.SERVER] = "feedgraph"
+    response.headers.update(SAFE_HEADERS)
