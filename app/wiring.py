@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
+from aiohttp import web
 
 from app import stores
 from app.domain.demo import DEMO_TOKEN
@@ -120,6 +121,7 @@ class Running:
     resources: Resources
     redis: Redis
     demo_token: str | None  # where the database has the demo user and this server takes the token
+    app: web.Application
 
 
 @asynccontextmanager
@@ -135,7 +137,7 @@ async def running(settings: Settings, addresses: Addresses, *, say: Say) -> Asyn
         checks = readiness(resources.db, redis)
         app = application(resources, checks, demo_token=demo_token, slow_heads=slow_heads)
         async with serving(app, host=settings.host, port=settings.port, slow_heads=slow_heads):
-            yield Running(resources, redis, demo_token)
+            yield Running(resources, redis, demo_token, app)
 
 
 async def serve(settings: Settings, addresses: Addresses, *, say: Say, ready: Callable[[str | None], None]) -> None:
