@@ -33,8 +33,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A suite that a shell started in the background inherits that, and so would the programs that tests send Ctrl-C to.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Rows are deleted rather than tables truncated: new files for each table and index cost a hundred times as much. The lock waits for
-# whoever still writes (a relay that is stopping), and keeps them away meanwhile.
+# Rows are deleted rather than tables truncated: new files for each table and index cost a hundred times as much. The lock waits
+# for whoever still writes (a relay that is stopping), and keeps them away meanwhile.
 TABLES = "idempotency_keys, likes, follows, posts, sessions, users, outbox, event_log"
 EMPTY = f"""
 begin;
