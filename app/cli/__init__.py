@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import bench, demo, migrate, persist, plan, posts, schema, serve, settings, tokens
+from app.cli import bench, demo, fan_out, migrate, persist, plan, posts, schema, serve, settings, tokens
 
 app = typer.Typer(
     help="feedgraph: a GraphQL-first social feed server. `make run` starts it with everything it needs.",
@@ -19,3 +19,4 @@ app.command()(plan.plan)
 app.add_typer(posts.app, name="posts")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(bench.app, name="bench")
+bench.app.command("fan-out")(fan_out.fan_out)

@@ -73,6 +73,7 @@ async def test_an_event_is_executed_once_for_all_who_ask_the_same(server: TestSe
     head = sockets[0].ack["payload"]["cursor"]
     for socket, id_ in zip(sockets, ids, strict=True):
         await socket.subscribe(POSTS, id_, **({"after": head} if id_ == "22" else {}))  # where one begins shows nothing else
+    await listening(server, 5)
     post_id = await people[0].post()
     messages = [await socket.receive() for socket in sockets]
     assert [message.pop("id") for message in messages] == ids
@@ -89,6 +90,7 @@ async def test_other_variables_and_other_texts_are_executed_apart(server: TestSe
     await socket.subscribe(POSTS, "ann too", author=ann.id, after=socket.ack["payload"]["cursor"])
     await socket.subscribe(POSTS, "nobody", author="1")
     await socket.subscribe(POSTS.replace("name", "username"), "another")
+    await listening(server, 5)
     await ann.post()
     heard = {
         message["id"]: message["payload"]["data"]["postAdded"]["author"] for message in [await socket.receive() for _ in range(4)]
@@ -106,6 +108,7 @@ async def test_what_depends_on_the_viewer_is_executed_for_each_viewer(server: Te
     sockets = [await server.socket(token) for token in tokens]
     for socket in sockets:
         await socket.subscribe(LIKED, id=post_id)
+    await listening(server, 4)
     await ben.graphql(LIKE, id=post_id)
     heard = [(await data(socket))["viewerHasLiked"] for socket in sockets]
     assert heard == [False, True, True, False]
