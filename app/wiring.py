@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from aiohttp import web
 
 from app import stores
 from app.domain.demo import DEMO_TOKEN
@@ -164,6 +165,7 @@ class Running:
     resources: Resources
     redis: Redis
     demo_token: str | None  # where the database has the demo user and this server takes the token
+    app: web.Application
 
 
 @asynccontextmanager
@@ -179,7 +181,7 @@ async def running(settings: Settings, addresses: Addresses, *, say: Say) -> Asyn
         checks = readiness(resources.db, redis)
         app = application(resources, checks, demo_token=demo_token, slow_heads=slow_heads)
         async with serving(app, host=settings.host, port=settings.port, slow_heads=slow_heads):
-            yield Running(resources, redis, demo_token)
+            yield Running(resources, redis, demo_token, app)
 
 
 async def serve(settings: Settings, addresses: Addresses, *, say: Say, ready: Callable[[str | None], None]) -> None:

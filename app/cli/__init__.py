@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import bench, bench_engine, demo, migrate, persist, plan, posts, schema, serve, settings, tokens
+from app.cli import bench, bench_engine, demo, fan_out, migrate, persist, plan, posts, schema, serve, settings, tokens
 
 app = typer.Typer(
     help="feedgraph: a GraphQL-first social feed server. `make run` starts it with everything it needs.",
@@ -20,3 +20,4 @@ app.add_typer(posts.app, name="posts")
 app.add_typer(tokens.app, name="tokens")
 bench.app.command()(bench_engine.engine)
 app.add_typer(bench.app, name="bench")
+bench.app.command("fan-out")(fan_out.fan_out)

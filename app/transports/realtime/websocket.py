@@ -104,32 +104,18 @@ class SocketListener(Listener):
     __slots__ = ("_connection", "_tail", "id")
 
     def __init__(self, connection: "SocketConnection", id_: str) -> None:
-        super().__init__()
+        super().__init__(connection.ctx, connection.caller)
         self._connection = connection
         self._tail = id_tail(id_)
         self.id = id_
-
-    @property
-    def ctx(self) -> RequestContext:
-        """The socket's request."""
-        return self._connection.ctx
-
-    @property
-    def caller(self) -> Caller:
-        """Who pays."""
-        return self._connection.caller
-
-    def has_room(self) -> bool:
-        """Say whether the client reads what it is sent."""
-        return self._connection.has_room()
 
     async def room(self) -> None:
         """Wait until there is room again."""
         await self._connection.room()
 
-    def send(self, news: News) -> None:
-        """Send a `next`; never waits."""
-        self._connection.write_frame(news.frame(self._tail))
+    def send(self, news: News) -> bool:
+        """Send a `next` unless the client does not read."""
+        return self._connection.write_if_read(news.frame(self._tail))
 
     def finish(self, refusal: Answer | None = None) -> None:
         """Send `complete`, or the `error` that refuses it."""
@@ -150,6 +136,7 @@ class SocketConnection:
         self._transport = transport
         self._protocol = Protocol()
         self._settings = settings = request.app[RESOURCES].settings
+        self._room_bytes = settings.ws_catch_up_bytes
         self._hub = request.app[HUB]
         self._tasks: set[asyncio.Task[None]] = set()
         self._operations: dict[str, asyncio.Task[None] | SocketListener] = {}
@@ -336,10 +323,6 @@ class SocketConnection:
 
     # Writing.
 
-    def has_room(self) -> bool:
-        """Say whether the client reads what it is sent."""
-        return not self._is_closing and self._transport.get_write_buffer_size() <= self._settings.ws_catch_up_bytes
-
     async def room(self) -> None:
         """Wait until the client has read most of what was sent to it.
 
@@ -349,6 +332,14 @@ class SocketConnection:
         await self._request.writer.drain()
         if self._is_closing:
             raise ConnectionResetError("The socket is closing.")
+
+    def write_if_read(self, frame: bytes) -> bool:
+        """Write a whole frame unless much is unread; say whether it was written. Thousands of times an event."""
+        transport = self._transport
+        if self._is_closing or transport.get_write_buffer_size() > self._room_bytes:
+            return False
+        transport.write(frame)
+        return True
 
     def write_frame(self, frame: bytes) -> None:
         """Write a whole frame; never waits."""
