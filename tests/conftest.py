@@ -31,8 +31,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 EMPTY = """
 truncate users, sessions, posts, follows, likes, idempotency_keys, outbox, event_log restart identity cascade;
-update event_log_head set position = 0
+update event_log_head set position = 0, oldest = 0
 """
+
+
+def pytest_addoption(parser):
+    """Let random tests run longer than a change has time for."""
+    parser.addoption("--rounds", type=int, default=1, help="how often tests with a random course run, each time another one")
+
+
+def pytest_generate_tests(metafunc):
+    """Number the rounds of a test that asks for them."""
+    if "round_" in metafunc.fixturenames:
+        metafunc.parametrize("round_", range(metafunc.config.getoption("rounds")))
 
 
 def quiet(*_args):

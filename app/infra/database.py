@@ -35,6 +35,13 @@ UNREACHABLE = (
     asyncpg.CrashShutdownError,
 )
 
+CONFLICTING = (
+    asyncpg.UniqueViolationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+)
+
 
 @dataclass(slots=True)
 class Counts:
@@ -51,7 +58,7 @@ class Database:
     Raises from every method:
         Unavailable: PostgreSQL cannot be reached or gives no connection in time.
         DeadlineExceeded: PostgreSQL stopped the statement at its own limit.
-        Conflict: the statement met a row that another transaction made or holds (unique key, deadlock).
+        Conflict: the statement met what another transaction made or holds (unique key, deadlock, a lock that it did not get).
         NotFound: the statement's row points at one that is gone.
         InvalidInput: PostgreSQL cannot hold a value (out of range).
     """
@@ -235,7 +242,7 @@ async def translated_errors() -> AsyncIterator[None]:
     """Turn the driver's errors into the server's, so that no driver leaks upwards."""
     try:
         yield
-    except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
+    except CONFLICTING as error:
         raise Conflict from error
     except asyncpg.ForeignKeyViolationError as error:
         raise NotFound from error  # what the row points at went away meanwhile
