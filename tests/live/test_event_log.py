@@ -85,7 +85,8 @@ async def read(ctx: RequestContext, after: EventCursor | None) -> list[Event]:
 
 CUT = """
 select pg_terminate_backend(pid) from pg_locks
-where locktype = 'advisory' and objid = $1 and granted and database = (select oid from pg_database where datname = current_database())
+where locktype = 'advisory' and objid = $1 and granted
+and database = (select oid from pg_database where datname = current_database())
 """
 
 
