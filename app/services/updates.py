@@ -7,52 +7,15 @@ replay and live are the same loop and nothing can fall between them.
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app import stores
 from app.domain.errors import CursorInvalid, Unauthenticated
-from app.domain.events import (
-    PUBLIC_POSTS,
-    Event,
-    EventCursor,
-    EventType,
-    Gap,
-    author_topic,
-    session_topic,
-)
-from app.domain.models import Post
+from app.domain.events import Event, EventCursor, Gap, session_topic
 from app.infra import event_log
 from app.services.context import RequestContext
 
 SIGNED_OUT = "The session of this stream has ended: sign in again."
-
-
-@dataclass(frozen=True, slots=True)
-class LivePost:
-    """A post, as it is now, and the position of the event that tells of it."""
-
-    cursor: EventCursor
-    post: Post
-
-
-async def posts_added(
-    ctx: RequestContext, *, author_id: int | None = None, after: EventCursor | None = None
-) -> AsyncIterator[LivePost | Gap]:
-    """Give every new post that the viewer may see, of one author or of all, from the cursor (absent: from now) on.
-
-    Raises:
-        CursorInvalid: the cursor lies in the future.
-        Unauthenticated: the viewer's session ended.
-    """
-    topic = PUBLIC_POSTS if author_id is None else author_topic(author_id)
-    async for event in follow(ctx, [topic], after=after):
-        if isinstance(event, Gap):
-            yield event
-        elif event.type == EventType.POST_CREATED:
-            [post] = await stores.posts.by_ids(ctx.db, [event.subject_id], viewer_id=ctx.viewer_id)
-            if post is not None:  # else deleted since, or hidden from this viewer
-                yield LivePost(EventCursor(ctx.resources.tail.cursor.epoch, event.position), post)
 
 
 async def follow(ctx: RequestContext, topics: Collection[str], *, after: EventCursor | None = None) -> AsyncIterator[Event | Gap]:
@@ -67,9 +30,9 @@ async def follow(ctx: RequestContext, topics: Collection[str], *, after: EventCu
     tail = ctx.resources.tail
     wanted = set(topics)
     ended = {session_topic(ctx.viewer.session_id)} if ctx.viewer else set[str]()
-    cursor = await _start(ctx, after)
+    cursor = await start(ctx, after)
     while True:
-        batch, cursor = await _next(ctx, cursor)
+        batch, cursor = await behind(ctx, cursor)
         for event in batch:
             if isinstance(event, Gap):
                 await _require_session(ctx)
@@ -91,6 +54,21 @@ async def until_signed_out(ctx: RequestContext) -> None:
                 pass
 
 
+async def holds(ctx: RequestContext) -> bool:
+    """Say whether the viewer's session still exists; an anonymous one always does. One statement, where it may have ended.
+
+    Raises:
+        Unavailable: the database is away.
+    """
+    if ctx.viewer is None:
+        return True
+    known = ctx.resources.tail.after(ctx.event_cursor)
+    topic = session_topic(ctx.viewer.session_id)
+    if known is not None and not any(topic in event.topics for event in known):
+        return True
+    return await stores.sessions.exists(ctx.db, ctx.viewer.session_id)
+
+
 async def _require_session(ctx: RequestContext) -> None:
     """Look whether the viewer's session has ended: the event that told of it may be among those that are gone.
 
@@ -101,7 +79,12 @@ async def _require_session(ctx: RequestContext) -> None:
         raise Unauthenticated(SIGNED_OUT)
 
 
-async def _start(ctx: RequestContext, after: EventCursor | None) -> EventCursor:
+async def start(ctx: RequestContext, after: EventCursor | None) -> EventCursor:
+    """Return where a listener begins who hands back this cursor (absent: the head when the request began).
+
+    Raises:
+        CursorInvalid: the cursor lies in the future.
+    """
     if after is None:
         return ctx.event_cursor
     tail = ctx.resources.tail
@@ -112,8 +95,8 @@ async def _start(ctx: RequestContext, after: EventCursor | None) -> EventCursor:
     return after
 
 
-async def _next(ctx: RequestContext, cursor: EventCursor) -> tuple[list[Event | Gap], EventCursor]:
-    """Return what is known behind the cursor, and the cursor behind that."""
+async def behind(ctx: RequestContext, cursor: EventCursor) -> tuple[list[Event | Gap], EventCursor]:
+    """Return what is known behind the cursor (nothing: it is the log's head), and the cursor behind that."""
     tail = ctx.resources.tail
     if cursor.epoch != tail.cursor.epoch or cursor.position > tail.cursor.position:  # the log's life ended, or was turned back
         return [Gap(cursor, tail.cursor)], tail.cursor

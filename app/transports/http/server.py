@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from logging import Logger
 from typing import cast
@@ -24,13 +24,16 @@ from app.transports.http.connection import Connection
 from app.transports.http.health import DRAIN, READINESS, Checks, Drain, healthz, readyz
 from app.transports.http.middleware import answered, harden, observed
 from app.transports.http.slow_heads import SlowHeads
-from app.transports.realtime import websocket
+from app.transports.realtime import graphql_sse, websocket
+from app.transports.realtime.connections import CONNECTIONS, Connections
+from app.transports.realtime.hub import HUB, Hub
 from app.transports.rest import routes
 from app.transports.web import graphiql
 
 log = structlog.get_logger(__name__)
 
 LAST_WRITES_S = 0.5
+RESTART_S = 1.0
 
 
 def application(resources: Resources, readiness: Checks, *, demo_token: str | None, slow_heads: SlowHeads) -> web.Application:
@@ -47,14 +50,15 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     app[READINESS] = readiness
     app[DRAIN] = Drain()
     app[endpoint.DOCUMENTS] = Documents(core_schema(), resources.settings)
-    app[websocket.SOCKETS] = {}
+    app[HUB] = Hub(resources)
+    app[CONNECTIONS] = Connections(resources.settings)
     app.on_response_prepare.append(harden)
     app[endpoint.PERSISTED] = Persisted(resources, app[endpoint.DOCUMENTS])
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/", root)
     app.router.add_get("/graphql", graphql_get(demo_token))
-    app.router.add_post("/graphql", endpoint.handle)
+    app.router.add_post("/graphql", graphql_sse.or_else(endpoint.handle))
     app.router.add_route(hdrs.METH_OPTIONS, "/graphql", endpoint.options)
     app.router.add_route("*", "/graphql", endpoint.refuse_method)
     routes.add_routes(app)
@@ -79,7 +83,7 @@ def graphql_get(demo_token: str | None) -> Handler:
         accepts = best_type(request.headers.get(hdrs.ACCEPT), (LEGACY_TYPE, RESPONSE_TYPE, HTML_TYPE))
         if accepts == HTML_TYPE and not is_query and request.app[RESOURCES].settings.serves_graphiql:
             return graphiql.page(demo_token)
-        return await endpoint.handle(request)
+        return await graphql_sse.or_else(endpoint.handle)(request)
 
     return handle
 
@@ -97,7 +101,7 @@ async def serving(app: web.Application, *, host: str, port: int, slow_heads: Slo
         handler_cancellation=True,  # a caller who leaves cancels its query; writes run on in `to_the_end`
         shutdown_timeout=settings.shutdown_timeout_s,
     )
-    app.on_shutdown.append(websocket.close_all)
+    app.cleanup_ctx.append(listening)
     app.on_cleanup.append(finish_writes)
     await runner.setup()
     server = cast("web.Server", runner.server)  # setup made it
@@ -112,11 +116,33 @@ async def serving(app: web.Application, *, host: str, port: int, slow_heads: Slo
             raise ConfigurationError(message) from error
         yield
         app[DRAIN].begun = True
+        await app[CONNECTIONS].drain()  # readiness is seen to be red meanwhile
     finally:
         sweep.cancel()
         if listener:
             listener.close()
         await runner.cleanup()
+
+
+async def listening(app: web.Application) -> AsyncIterator[None]:
+    """Hand out events, and look after open connections, as long as the application lives."""
+    hub, connections = app[HUB], app[CONNECTIONS]
+    tasks = [asyncio.create_task(kept_alive(work)) for work in (hub.run, connections.sweep)]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await hub.close()
+
+
+async def kept_alive(work: Callable[[], Awaitable[None]]) -> None:
+    """Run something for ever; should it fail against all intention, say so and start it again."""
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            log.error("background_task_failed", exc_info=error)
+        await asyncio.sleep(RESTART_S)
 
 
 def connection(server: web.Server, settings: Settings) -> Connection:
