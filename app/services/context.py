@@ -10,6 +10,7 @@ from app.infra.database import Counts, Database
 from app.infra.event_log import Relay, Tail
 from app.services.budgets import Budgets
 from app.services.loaders import Loaders
+from app.services.sightings import Sightings
 from app.settings import Settings
 from app.stores.attempts import Attempts
 from app.stores.persisted import PersistedTexts
@@ -26,6 +27,7 @@ class Resources:
     attempts: Attempts
     persisted: PersistedTexts
     budgets: Budgets
+    sightings: Sightings = field(default_factory=Sightings)
 
 
 @dataclass(slots=True, eq=False)
