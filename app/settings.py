@@ -142,6 +142,8 @@ class Settings(BaseSettings):
     ws_max_waiting_bytes: Positive = Field(1024 * 1024, description="unread by a client for so long that it is closed")
     ws_stalled_s: Seconds = Field(10, description="time in which a client that is behind must take something")
     sse_heartbeat_s: Seconds = Field(12, description="comments on idle event streams")
+    long_poll_max_s: Seconds = Field(25, description="longest wait of a long poll for events; more counts as this")
+    poll_interval_s: Seconds = Field(2, description="how often short polls for events should come (their Retry-After)")
     drain_s: Seconds = Field(5, description="time over which clients are sent away on SIGTERM")
     log_retention_s: Positive = Field(24 * 3600, description="age at which events leave the log")
     log_retention_events: Positive = Field(1_000_000, description="events kept in the log")

@@ -16,6 +16,7 @@ from app.services.known_sessions import KnownSessions
 from app.services.loaders import Loaders
 from app.services.lookups import Lookups
 from app.services.reads import Reads
+from app.services.sightings import Sightings
 from app.settings import Settings
 from app.stores.attempts import Attempts
 from app.stores.persisted import PersistedTexts
@@ -36,6 +37,7 @@ class Resources:
     sessions: KnownSessions
     answers: Answers[Any]
     metrics: Metrics = field(default_factory=Metrics)
+    sightings: Sightings = field(default_factory=Sightings)
 
 
 @dataclass(slots=True, eq=False)

@@ -26,7 +26,7 @@ from app.transports.http.health import DRAIN, READINESS, Checks, Drain, healthz,
 from app.transports.http.hits import Hits
 from app.transports.http.middleware import answered, harden, observed
 from app.transports.http.slow_heads import SlowHeads
-from app.transports.realtime import graphql_sse, websocket
+from app.transports.realtime import events, graphql_sse, websocket
 from app.transports.realtime.connections import CONNECTIONS, Connections
 from app.transports.realtime.hub import HUB, Hub
 from app.transports.rest import routes
@@ -64,6 +64,7 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     app.router.add_post("/graphql", graphql_sse.or_else(endpoint.handle))
     app.router.add_route(hdrs.METH_OPTIONS, "/graphql", endpoint.options)
     app.router.add_route("*", "/graphql", endpoint.refuse_method)
+    events.add_routes(app)
     routes.add_routes(app)
     graphiql.add_routes(app)
     return app
