@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app import stores
@@ -13,6 +14,7 @@ from app.infra import event_log
 from app.infra.database import Database
 from app.services import relations
 from app.services.context import RequestContext
+from app.services.users import at_most
 
 NO_SUCH_POST = "There is no such post, or it is hidden from you."
 LATEST = Order("latest", 1, "")
@@ -55,6 +57,16 @@ def checked_title(title: str | None) -> str | None:
 async def find(ctx: RequestContext, id_: int) -> Post | None:
     """Return the post, None where there is none that the viewer may see."""
     return await ctx.loaders.one(relations.POST, id_)
+
+
+async def batch(ctx: RequestContext, ids: Sequence[int]) -> list[Post | None]:
+    """Return the posts with these ids; None where there is none that the viewer may see. One statement.
+
+    Raises:
+        InvalidInput: there are more ids than one call may ask for.
+    """
+    at_most(ctx, ids)
+    return await ctx.loaders.ones(relations.POST, ids)
 
 
 async def latest(ctx: RequestContext, page: Page) -> Slice[Post]:

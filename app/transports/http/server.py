@@ -26,6 +26,7 @@ from app.transports.http.middleware import answered, harden, observed
 from app.transports.http.slow_heads import SlowHeads
 from app.transports.realtime import websocket
 from app.transports.rest import routes
+from app.transports.rest.declaring import PREFIX
 from app.transports.web import graphiql
 
 log = structlog.get_logger(__name__)
@@ -66,7 +67,7 @@ async def root(request: web.Request) -> web.Response:
     """Lead a newcomer who opens the bare address to GraphiQL; where that is off, say what there is."""
     if request.app[RESOURCES].settings.serves_graphiql:
         return web.Response(status=302, headers={hdrs.LOCATION: "/graphql"})
-    return json_response(request, {"graphql": "/graphql", "rest": routes.PREFIX, "health": "/healthz", "readiness": "/readyz"})
+    return json_response(request, {"graphql": "/graphql", "rest": PREFIX, "health": "/healthz", "readiness": "/readyz"})
 
 
 def graphql_get(demo_token: str | None) -> Handler:

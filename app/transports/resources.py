@@ -1,0 +1,74 @@
+"""Resources: the JSON forms of the nouns, with keys in camelCase; the same on every face that speaks JSON but GraphQL."""
+
+from typing import Annotated
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from app.domain.ids import DECIMAL
+from app.domain.models import Post, User
+from app.domain.times import wire_time
+
+Id = Annotated[str, Field(pattern=f"^{DECIMAL.pattern}$", examples=["123"])]
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-22T07:00:00.000Z"])]
+Count = Annotated[int, Field(ge=0)]
+
+
+class UserResource(TypedDict):
+    """A person."""
+
+    userId: Id
+    username: Annotated[str, Field(description="The name in addresses and mentions: 3 to 30 of a-z, 0-9 and _.")]
+    name: Annotated[str, Field(description="The name as people write it.")]
+    bio: Annotated[str | None, Field(description="What they say of themselves.")]
+    avatarUrl: Annotated[str | None, Field(description="Where their picture is.")]
+    createdAt: Annotated[Time, Field(description="When they signed up.")]
+    followersCount: Count
+    followingCount: Count
+    postsCount: Annotated[Count, Field(description="How many posts they have, replies included.")]
+
+
+class PostResource(TypedDict):
+    """A post or a reply."""
+
+    postId: Id
+    title: str | None
+    content: str
+    authorId: Id
+    createdAt: Annotated[Time, Field(description="When it was written.")]
+    editedAt: Annotated[Time | None, Field(description="When it was changed last; null when never.")]
+    inReplyToId: Annotated[Id | None, Field(description="The post that it answers; null for a post of its own.")]
+    likesCount: Count
+    repliesCount: Annotated[Count, Field(description="How many direct replies it has.")]
+    repostsCount: Count
+
+
+def user_resource(user: User) -> UserResource:
+    """Return a user as JSON."""
+    return {
+        "userId": str(user.id),
+        "username": user.username,
+        "name": user.name,
+        "bio": user.bio,
+        "avatarUrl": user.avatar_url,
+        "createdAt": wire_time(user.created_at),
+        "followersCount": user.followers_count,
+        "followingCount": user.following_count,
+        "postsCount": user.posts_count,
+    }
+
+
+def post_resource(post: Post) -> PostResource:
+    """Return a post as JSON."""
+    return {
+        "postId": str(post.id),
+        "title": post.title,
+        "content": post.content,
+        "authorId": str(post.author_id),
+        "createdAt": wire_time(post.created_at),
+        "editedAt": wire_time(post.edited_at) if post.edited_at else None,
+        "inReplyToId": str(post.in_reply_to_id) if post.in_reply_to_id else None,
+        "likesCount": post.likes_count,
+        "repliesCount": post.replies_count,
+        "repostsCount": post.reposts_count,
+    }
