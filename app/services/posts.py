@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app import stores
 from app.domain import events, text
-from app.domain.errors import Forbidden, IdempotencyMismatch, InvalidInput, NotFound
+from app.domain.errors import Conflict, Forbidden, IdempotencyMismatch, InvalidInput, NotFound
 from app.domain.models import UNCHANGED, Post, Unchanged
 from app.domain.paging import Order, Page, Slice
 from app.infra import event_log
@@ -100,6 +100,7 @@ async def create(ctx: RequestContext, draft: Draft) -> Post:
         InvalidInput: a text is not acceptable.
         NotFound: there is no such post to reply to.
         IdempotencyMismatch: the key came with another post before.
+        Conflict: another request with the key is running.
     """
     viewer_id, draft = ctx.signed_in().user_id, draft.checked()
     async with ctx.db.transaction() as db:
@@ -128,12 +129,15 @@ async def _insert(db: Database, draft: Draft, id_: int, viewer_id: int) -> Post:
 
 async def _claim(ctx: RequestContext, db: Database, draft: Draft, id_: int) -> int | None:
     """Return the post that an earlier request with the key made, None where this is the first."""
-    if draft.idempotency_key is None:
+    key, user_id = draft.idempotency_key, ctx.signed_in().user_id
+    if key is None:
         return None
+    if not await stores.idempotency.hold(db, user_id=user_id, key=key):
+        raise Conflict("A request with this idempotency key is running right now: ask again in a moment.")
     earlier = await stores.idempotency.claim(
         db,
-        user_id=ctx.signed_in().user_id,
-        key=draft.idempotency_key,
+        user_id=user_id,
+        key=key,
         request_hash=draft.fingerprint(),
         post_id=id_,
         ttl_s=ctx.settings.idempotency_ttl_s,

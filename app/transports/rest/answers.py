@@ -31,6 +31,7 @@ from app.transports.exchange import (
 from app.transports.rest.declaring import Call, Query, Reply, Route
 from app.transports.rest.reading import read_body, read_query
 
+KEY_HEADER = "Idempotency-Key"
 PROBLEM_TYPE = "application/problem+json"
 VARY = {hdrs.VARY: "Accept, Authorization, Accept-Encoding"}
 KEPT_IN_304 = (hdrs.CACHE_CONTROL, hdrs.ETAG, hdrs.VARY, hdrs.LINK)  # RFC 9110, 15.4.5

@@ -12,14 +12,14 @@ from app.domain.models import UNCHANGED, Post
 from app.services import relations
 from app.services.posts import LATEST, NO_SUCH_POST, Draft
 from app.settings import Settings
+from app.transports.rest import schemas
+from app.transports.rest.answers import KEY_HEADER
 from app.transports.rest.declaring import PREFIX, Body, Call, Query, Reply, Route
 from app.transports.rest.pages import list_route, listed, related
 from app.transports.rest.queries import PostPage, UserPage
 from app.transports.rest.reading import Id, Separated
 from app.transports.rest.shapes import PostShape
-from app.transports.rest.showing import ShownPost, ShownUser, posts_shown, users_shown
-
-KEY_HEADER = "Idempotency-Key"
+from app.transports.rest.showing import posts_shown, users_shown
 
 
 class PostsQuery(PostPage):
@@ -52,7 +52,7 @@ class PostChange(Body):
 
 
 async def posts(call: Call[PostsQuery, None]) -> Reply:
-    """Return everybody's posts, replies included, newest first; or those with given ids, in that order, null where one is not."""
+    """Return everybody's posts, newest first, replies included; or those with given ids, in their order, null where missing."""
     ctx, query = call.ctx, call.query
     show = posts_shown(ctx, query)
     if query.ids is None:
@@ -138,7 +138,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "listPosts",
         posts,
         PostsQuery,
-        list[ShownPost | None],
+        list[schemas.Post | None],
         problems=("CURSOR_INVALID",),
         headers=("Link",),
     ),
@@ -148,7 +148,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "createPost",
         create,
         PostShape,
-        ShownPost,
+        schemas.Post,
         NewPost,
         status=201,
         needs_session=True,
@@ -156,11 +156,11 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         problems=("NOT_FOUND", "CONFLICT", "IDEMPOTENCY_MISMATCH"),
         headers=("Location",),
     ),
-    Route("GET", "/posts/{id}", "getPost", get, PostShape, ShownPost, problems=MISSING),
-    Route("PATCH", "/posts/{id}", "editPost", edit, PostShape, ShownPost, PostChange, needs_session=True, problems=NOT_YOURS),
+    Route("GET", "/posts/{id}", "getPost", get, PostShape, schemas.Post, problems=MISSING),
+    Route("PATCH", "/posts/{id}", "editPost", edit, PostShape, schemas.Post, PostChange, needs_session=True, problems=NOT_YOURS),
     Route("DELETE", "/posts/{id}", "deletePost", delete, Query, None, status=204, needs_session=True, problems=NOT_YOURS),
-    list_route("/posts/{id}/replies", "listReplies", replies, PostPage, ShownPost, problems=MISSING),
-    list_route("/posts/{id}/likers", "listLikers", likers, UserPage, ShownUser, problems=MISSING),
-    Route("PUT", "/posts/{id}/like", "likePost", like, PostShape, ShownPost, needs_session=True, problems=MISSING),
-    Route("DELETE", "/posts/{id}/like", "unlikePost", unlike, PostShape, ShownPost, needs_session=True, problems=MISSING),
+    list_route("/posts/{id}/replies", "listReplies", replies, PostPage, schemas.Post, problems=MISSING),
+    list_route("/posts/{id}/likers", "listLikers", likers, UserPage, schemas.User, problems=MISSING),
+    Route("PUT", "/posts/{id}/like", "likePost", like, PostShape, schemas.Post, needs_session=True, problems=MISSING),
+    Route("DELETE", "/posts/{id}/like", "unlikePost", unlike, PostShape, schemas.Post, needs_session=True, problems=MISSING),
 )

@@ -6,10 +6,13 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from app.transports.exchange import JSON_TYPE
 from app.transports.rest import feeds, nodes, posts, rate_limit, sessions, users
-from app.transports.rest.answers import answering
+from app.transports.rest.answers import answering, conditional
 from app.transports.rest.declaring import PREFIX, Route
+from app.transports.rest.openapi import document
 
+DOCUMENT_PATH = "/api/openapi.json"
 ROUTES: Final[tuple[Route[Any, Any], ...]] = (
     *users.ROUTES,
     *posts.ROUTES,
@@ -31,6 +34,13 @@ def add_routes(app: web.Application) -> None:
                 resource.add_route(method, handler)
                 methods.append(method)
         resource.add_route(hdrs.METH_OPTIONS, telling(methods))
+    app.router.add_get(DOCUMENT_PATH, openapi_json)
+
+
+async def openapi_json(request: web.Request) -> web.Response:
+    """Answer with the OpenAPI document of these addresses."""
+    response = web.Response(body=document(ROUTES), content_type=JSON_TYPE, headers={hdrs.CACHE_CONTROL: "public, no-cache"})
+    return conditional(request, response)
 
 
 def telling(methods: list[str]) -> Handler:

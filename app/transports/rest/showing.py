@@ -2,43 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Annotated, Any
-
-from pydantic import ConfigDict, Field
+from typing import Any
 
 from app.domain.models import Post, User
 from app.domain.paging import Page, page_size
 from app.services import relations
 from app.services.context import RequestContext
-from app.transports.resources import PostResource, UserResource, post_resource, user_resource
+from app.transports.resources import post_resource, user_resource
 from app.transports.rest.shapes import PostShape, Shape, UserShape
 
 Row = dict[str, Any]
-
-
-def only_id_is_required(schema: dict[str, Any]) -> None:
-    """Say in a resource's schema that `fields` may leave out everything but its id."""
-    schema["required"] = schema["required"][:1]
-
-
-class ShownUser(UserResource, total=False):
-    """A person. All keys but the id may be left out by `fields`; the last two come with include=viewer."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid", json_schema_extra=only_id_is_required, title="User")  # type: ignore[misc]
-
-    viewerIsFollowing: Annotated[bool, Field(description="Whether the viewer follows them.")]
-    viewerIsFollowedBy: Annotated[bool, Field(description="Whether they follow the viewer.")]
-
-
-class ShownPost(PostResource, total=False):
-    """A post or a reply. All keys but the id may be left out by `fields`; the last four come with `include`."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid", json_schema_extra=only_id_is_required, title="Post")  # type: ignore[misc]
-
-    author: Annotated[ShownUser | None, Field(description="Who wrote it; null where the account went away just now.")]
-    inReplyTo: Annotated["ShownPost | None", Field(description="What it answers; null where that is gone, hidden, or nothing.")]
-    replies: Annotated[list["ShownPost"], Field(description="The newest direct replies, newest first.")]
-    viewerHasLiked: Annotated[bool, Field(description="Whether the viewer likes it.")]
 
 
 class Showing:

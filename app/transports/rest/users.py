@@ -9,12 +9,13 @@ from app.domain.errors import InvalidInput, NotFound
 from app.domain.models import User
 from app.services import relations
 from app.settings import Settings
+from app.transports.rest import schemas
 from app.transports.rest.declaring import Call, Reply, Route
 from app.transports.rest.pages import list_route, related
 from app.transports.rest.queries import PostPage, UserPage
 from app.transports.rest.reading import Id, Separated
 from app.transports.rest.shapes import UserShape
-from app.transports.rest.showing import ShownPost, ShownUser, posts_shown, users_shown
+from app.transports.rest.showing import posts_shown, users_shown
 
 NO_SUCH_USER = "There is no such user."
 
@@ -107,12 +108,12 @@ async def shown(call: Call[UserShape, None], user: User | None) -> Reply:
 NOBODY = ("NOT_FOUND",)
 
 ROUTES: tuple[Route[Any, Any], ...] = (
-    Route("GET", "/users", "getUsers", batch, UserBatch, list[ShownUser | None]),
-    Route("GET", "/users/{id}", "getUser", get, UserShape, ShownUser, problems=NOBODY),
-    list_route("/users/{id}/posts", "listPostsOfUser", posts, PostPage, ShownPost, problems=NOBODY),
-    list_route("/users/{id}/followers", "listFollowers", followers, UserPage, ShownUser, problems=NOBODY),
-    list_route("/users/{id}/following", "listFollowing", following, UserPage, ShownUser, problems=NOBODY),
-    Route("PUT", "/users/{id}/follow", "followUser", follow, UserShape, ShownUser, needs_session=True, problems=NOBODY),
-    Route("DELETE", "/users/{id}/follow", "unfollowUser", unfollow, UserShape, ShownUser, needs_session=True, problems=NOBODY),
-    Route("GET", "/viewer", "getViewer", viewer, UserShape, ShownUser, needs_session=True, problems=NOBODY),
+    Route("GET", "/users", "getUsers", batch, UserBatch, list[schemas.User | None]),
+    Route("GET", "/users/{id}", "getUser", get, UserShape, schemas.User, problems=NOBODY),
+    list_route("/users/{id}/posts", "listPostsOfUser", posts, PostPage, schemas.Post, problems=NOBODY),
+    list_route("/users/{id}/followers", "listFollowers", followers, UserPage, schemas.User, problems=NOBODY),
+    list_route("/users/{id}/following", "listFollowing", following, UserPage, schemas.User, problems=NOBODY),
+    Route("PUT", "/users/{id}/follow", "followUser", follow, UserShape, schemas.User, needs_session=True, problems=NOBODY),
+    Route("DELETE", "/users/{id}/follow", "unfollowUser", unfollow, UserShape, schemas.User, needs_session=True, problems=NOBODY),
+    Route("GET", "/viewer", "getViewer", viewer, UserShape, schemas.User, needs_session=True, problems=NOBODY),
 )
