@@ -53,12 +53,17 @@ HEADERS: Final[Json] = {
 }
 
 
-class Untitled(GenerateJsonSchema):
-    """Schemas whose fields have no titles made up from their names."""
+class Plain(GenerateJsonSchema):
+    """Schemas without titles made up from names, and without defaults that only mean "not given"."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Say that none needs one."""
         return False
+
+    def default_schema(self, schema: Any) -> Json:
+        """Return the schema of a field that may be left out."""
+        shown = super().default_schema(schema)
+        return {name: value for name, value in shown.items() if name != "default" or value not in (None, "", [])}
 
 
 @cache
@@ -69,7 +74,7 @@ def document(routes: Sequence[Route[Any, Any]]) -> bytes:
         types += [(route.name, "serialization", route.answers)] if route.answers else []
         types += [(route.name, "validation", route.body)] if route.body else []
     inputs = [(name, mode, TypeAdapter(type_)) for name, mode, type_ in types]
-    found, definitions = TypeAdapter.json_schemas(inputs, ref_template=REFS, schema_generator=Untitled)  # type: ignore[arg-type]
+    found, definitions = TypeAdapter.json_schemas(inputs, ref_template=REFS, schema_generator=Plain)  # type: ignore[arg-type]
     paths: dict[str, Json] = {}
     for route in routes:
         paths.setdefault(PREFIX + route.path, {})[route.method.lower()] = operation(route, found)
@@ -118,7 +123,7 @@ def operation(route: Route[Any, Any], types: Types) -> Json:
 def parameters(route: Route[Any, Any]) -> list[Json]:
     """Return what a request may say in its path, its query string and its headers."""
     found = [{"name": name, "in": "path", "required": True, "schema": ID_SCHEMA} for name in re.findall(r"{(\w+)}", route.path)]
-    asked = route.query.model_json_schema(schema_generator=Untitled)
+    asked = route.query.model_json_schema(schema_generator=Plain)
     needed = asked.get("required", ())
     for name, schema in asked.get("properties", {}).items():
         found.append(query_parameter(name, schema, is_needed=name in needed))
@@ -135,7 +140,7 @@ def parameters(route: Route[Any, Any]) -> list[Json]:
 
 def query_parameter(name: str, schema: Json, *, is_needed: bool) -> Json:
     """Return what the document says of a part of the query string, which can be absent and cannot be null."""
-    schema = {key: value for key, value in schema.items() if key != "default" or value not in (None, [])}
+    schema = dict(schema)
     description = schema.pop("description", "")
     if "anyOf" in schema:
         [own] = [option for option in schema.pop("anyOf") if option != {"type": "null"}]

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from aiohttp import hdrs
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from app import services
 from app.domain import text
@@ -17,7 +17,7 @@ from app.transports.rest.answers import KEY_HEADER
 from app.transports.rest.declaring import PREFIX, Body, Call, Query, Reply, Route
 from app.transports.rest.pages import list_route, listed, related
 from app.transports.rest.queries import PostPage, UserPage
-from app.transports.rest.reading import Id, Separated
+from app.transports.rest.reading import Id, Separated, sized
 from app.transports.rest.shapes import PostShape
 from app.transports.rest.showing import posts_shown, users_shown
 
@@ -36,19 +36,25 @@ class PostsQuery(PostPage):
         return len(self.ids) * PostShape.most_objects(self, limits)
 
 
+Content = Annotated[str, sized(1, text.CONTENT_LENGTH)]
+Title = Annotated[str, sized(0, text.TITLE_LENGTH)]
+
+
 class NewPost(Body):
     """A post or a reply to write."""
 
-    content: Annotated[str, Field(description=f"The text, 1 to {text.CONTENT_LENGTH:,} characters.")]
-    title: Annotated[str | None, Field(description=f"A title of at most {text.TITLE_LENGTH} characters, in one line.")] = None
+    content: Annotated[Content, Field(description="The text.")]
+    title: Annotated[Title | None, Field(description="A title, in one line.")] = None
     in_reply_to_id: Annotated[Id | None, Field(description="The post that this one answers.")] = None
 
 
 class PostChange(Body):
     """What to change in a post; what is absent stays."""
 
-    content: Annotated[str, Field(description="The new text.")] = ""
-    title: Annotated[str | None, Field(description="The new title; null removes it.")] = None
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    content: Annotated[Content, Field(description="The new text.")] = ""
+    title: Annotated[Title | None, Field(description="The new title; null removes it.")] = None
 
 
 async def posts(call: Call[PostsQuery, None]) -> Reply:

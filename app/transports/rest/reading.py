@@ -52,6 +52,11 @@ def parts(text: Any) -> Any:
     return tuple(text.split(",") if text else ()) if isinstance(text, str) else text
 
 
+def sized(shortest: int, longest: int) -> WithJsonSchema:
+    """Return how the document shows a text of so many characters; the rule itself is the domain's, which names it better."""
+    return WithJsonSchema({"type": "string", "minLength": shortest, "maxLength": longest})
+
+
 Number = Annotated[int, BeforeValidator(number), WithJsonSchema({"type": "integer"})]
 Id = Annotated[int, BeforeValidator(id_), WithJsonSchema(ID_SCHEMA)]
 Separated = BeforeValidator(parts)  # annotates a tuple

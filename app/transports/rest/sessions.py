@@ -11,14 +11,15 @@ from app.domain import text
 from app.domain.models import User
 from app.transports.resources import UserResource, user_resource
 from app.transports.rest.declaring import PREFIX, Body, Call, Query, Reply, Route
+from app.transports.rest.reading import sized
 
 
 class NewAccount(Body):
     """A new account."""
 
-    username: Annotated[str, Field(description="3 to 30 of a-z, 0-9 and _; kept in lower case.")]
-    password: Annotated[str, Field(description="8 to 200 characters.")]
-    name: Annotated[str, Field(description=f"The name to show, at most {text.NAME_LENGTH} characters.")]
+    username: Annotated[str, sized(3, 30), Field(description="3 to 30 of a-z, 0-9 and _; kept in lower case.")]
+    password: Annotated[str, sized(*text.PASSWORD_LENGTHS)]
+    name: Annotated[str, sized(1, text.NAME_LENGTH), Field(description="The name to show.")]
 
 
 class Credentials(Body):
