@@ -17,7 +17,7 @@ run: setup ## install what is missing, then serve with demo data on port 8000 un
 	@exec feedgraph serve --demo $(ARGS)
 
 test: setup-tests ## install what is missing, then run the whole suite
-	@exec pytest -n 2 $(ARGS)
+	@exec pytest -n 2 --dist worksteal $(ARGS)
 
 check: lint test ## everything that a change must pass: format, lint, types, contracts, schema, tests
 

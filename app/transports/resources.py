@@ -1,4 +1,4 @@
-"""Resources: the JSON forms of the nouns, with keys in camelCase; the same on every face that speaks JSON but GraphQL."""
+"""Resources: the JSON forms of the nouns, with keys in camelCase, the same in a REST answer and in a live event."""
 
 from typing import Annotated
 

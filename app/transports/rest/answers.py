@@ -171,6 +171,7 @@ def problem_response(request: web.Request, problem: Problem) -> web.Response:
         "code": problem.code,
         **problem.details,
     }
+    request.app[RESOURCES].metrics.refusals.add(problem.code)
     charge = context_of(request).charge
     headers = VARY | challenge(problem) | (charged(request, charge) if charge else {})
     return json_response(request, body, status=problem.status, media_type=PROBLEM_TYPE, headers=headers)
