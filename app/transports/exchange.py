@@ -1,6 +1,7 @@
 """One HTTP exchange: who asks, what is in the body, and what it cost; shared by the faces that speak HTTP."""
 
 import asyncio
+import re
 import time
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
@@ -26,6 +27,9 @@ COUNTS_HEADER = istr("Feedgraph-Counts")
 RATE_LIMIT_POLICY, RATE_LIMIT = istr("RateLimit-Policy"), istr("RateLimit")
 OLD_LIMIT, OLD_REMAINING, OLD_RESET = istr("X-RateLimit-Limit"), istr("X-RateLimit-Remaining"), istr("X-RateLimit-Reset")
 SAFE_HEADERS: Final = {istr("X-Content-Type-Options"): "nosniff", hdrs.SERVER: "feedgraph"}  # no guessing, no versions
+COST_HEADER = istr("Feedgraph-Cost")
+TIMEOUT_HEADER = istr("X-Request-Timeout")
+SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
 JSON_TYPE = "application/json"
 ENCODINGS = {"", "identity", "gzip", "deflate"}  # what aiohttp unpacks by itself
 
@@ -118,6 +122,21 @@ async def to_the_end(request: web.Request, work: Coroutine[Any, Any, Result]) ->
     unfinished.add(task)
     task.add_done_callback(unfinished.discard)
     return await asyncio.shield(task)
+
+
+def deadline_of(request: web.Request, longest_s: float) -> float:
+    """Return in how many seconds a request must be done: the server's limit, or less where the caller says so.
+
+    Raises:
+        RequestError: the header is no positive number of seconds.
+    """
+    text = request.headers.get(TIMEOUT_HEADER)
+    if text is None:
+        return longest_s
+    wished_s = float(text) if SECONDS.fullmatch(text) else 0.0
+    if wished_s == 0:
+        raise RequestError("BAD_REQUEST", f"{TIMEOUT_HEADER} must be a positive number of seconds, such as 0.5.")
+    return min(wished_s, longest_s)
 
 
 def rate_limit_headers(left: Standing) -> dict[str, str]:
