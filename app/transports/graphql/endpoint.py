@@ -8,6 +8,7 @@ from multidict import istr
 
 from app.transports.errors import RequestError
 from app.transports.exchange import (
+    COST_HEADER,
     RESOURCES,
     authenticated,
     challenge,
@@ -32,7 +33,7 @@ DOCUMENTS: Final = web.AppKey("documents", Documents)
 PERSISTED: Final = web.AppKey("persisted", Persisted)
 METHODS = "GET, HEAD, POST, OPTIONS"
 EXECUTOR_HEADER = "Feedgraph-Executor"
-COST_HEADER = istr("Feedgraph-Cost")  # on demand: most callers never read it, and it makes a small answer twice as large
+
 DRY_RUN_HEADER = istr("Feedgraph-Dry-Run")
 VARY = "Accept, Authorization, Accept-Encoding"
 

@@ -12,9 +12,9 @@ import structlog
 from aiohttp import hdrs, web
 
 from app.services.context import Resources
-from app.transports.exchange import COUNTS_HEADER
+from app.transports.exchange import COST_HEADER, COUNTS_HEADER
 from app.transports.graphql.caching import HIT_POINTS, key_of, shared_response
-from app.transports.graphql.endpoint import COST_HEADER, DRY_RUN_HEADER
+from app.transports.graphql.endpoint import DRY_RUN_HEADER
 from app.transports.http.middleware import REQUEST_ID_HEADER
 from app.transports.http.slow_heads import SlowHeads
 

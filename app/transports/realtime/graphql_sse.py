@@ -16,9 +16,8 @@ from app.domain.errors import Unauthenticated
 from app.domain.events import EventCursor
 from app.services.context import RequestContext
 from app.transports.errors import RequestError
-from app.transports.exchange import authenticated, to_the_end
+from app.transports.exchange import COST_HEADER, authenticated, to_the_end
 from app.transports.graphql.endpoint import (
-    COST_HEADER,
     DOCUMENTS,
     PERSISTED,
     read_parameters,

@@ -14,8 +14,8 @@ from app.domain.errors import Unauthenticated
 from app.domain.events import EventCursor
 from app.services.context import RequestContext
 from app.transports.errors import CloseCode, RequestError, problem_of
-from app.transports.exchange import RESOURCES, authenticated, bearer_token, to_the_end
-from app.transports.graphql.endpoint import COST_HEADER, DOCUMENTS, PERSISTED
+from app.transports.exchange import COST_HEADER, RESOURCES, authenticated, bearer_token, to_the_end
+from app.transports.graphql.endpoint import DOCUMENTS, PERSISTED
 from app.transports.graphql.parameters import parameters_of
 from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, prepare
 from app.transports.graphql.subscriptions import opened
