@@ -85,7 +85,7 @@ class Page:
         return self.size + self.peeks
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Slice(Generic[Row]):
     """An answer: the rows in the list's order, and whether there is more on either side."""
 

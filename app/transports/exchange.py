@@ -13,6 +13,7 @@ from multidict import istr
 from app import services
 from app.domain.budgets import Standing
 from app.infra.database import Counts
+from app.infra.deadline import Deadline
 from app.services.context import RequestContext, Resources
 from app.transports.errors import Problem, RequestError
 
@@ -76,7 +77,7 @@ async def json_body(request: web.Request) -> Any:
     require_json(request)
     settings = request.app[RESOURCES].settings
     try:
-        async with asyncio.timeout(settings.body_timeout_s):
+        with Deadline(settings.body_timeout_s):
             body = await request.read()
     except TimeoutError:
         message = f"The body did not arrive within {settings.body_timeout_s:g} seconds."

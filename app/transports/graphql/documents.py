@@ -14,14 +14,13 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     Source,
-    get_variable_values,
     parse,
     specified_rules,
     validate,
 )
 from graphql.execution.values import VariableValues
 
-from app.engine import Compilation, Completing, Costing, Formula, Plan, Uncovered, compile_operation, flag_variables
+from app.engine import Compilation, Completing, Costing, Formula, Plan, Uncovered, Variables, compile_operation, flag_variables
 from app.infra.metrics import Metrics
 from app.settings import Settings
 from app.transports.graphql.bindings import binding_of
@@ -56,8 +55,12 @@ class Operation:
     depth: int  # of the document's deepest operation
     plans: dict[tuple[Any, ...], Plan | Uncovered] = field(default_factory=dict)  # by the flags' values
     formulas: dict[tuple[Any, ...], Formula] = field(default_factory=dict)  # by the same
+    kept_variables: Variables = field(init=False)
     kept_policy: Policy | None = None
     kept_sharing: Sharing | None = None
+
+    def __post_init__(self) -> None:
+        self.kept_variables = Variables(self.schema, self.node)
 
     @property
     def name(self) -> str | None:
@@ -90,13 +93,7 @@ class Operation:
 
     def variables(self, given: dict[str, Any] | None, *, hide_suggestions: bool) -> VariableValues | Refusal:
         """Return the coerced variables, or why they are refused."""
-        coerced = get_variable_values(
-            self.schema,
-            self.node.variable_definitions or (),
-            given or {},
-            max_errors=MAX_COERCION_ERRORS,
-            hide_suggestions=hide_suggestions,
-        )
+        coerced = self.kept_variables.coerced(given or {}, max_errors=MAX_COERCION_ERRORS, hide_suggestions=hide_suggestions)
         return Refusal("BAD_USER_INPUT", coerced) if isinstance(coerced, list) else coerced
 
     def executor(self, context: Any, given: dict[str, Any] | None, *, hide_suggestions: bool = False) -> Completing:

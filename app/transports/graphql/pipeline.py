@@ -4,7 +4,6 @@ document (by text, hash or id; parsed, limited, validated: cached) → operation
 (admission.py) → execution under a deadline → answer.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -16,6 +15,7 @@ from graphql.execution.values import VariableValues
 
 from app.domain.errors import DeadlineExceeded, Overloaded, Throttled
 from app.engine import Completing, Run, Uncovered
+from app.infra.deadline import Deadline
 from app.services.context import RequestContext
 from app.transports.errors import Problem, RequestError, problem_of
 from app.transports.graphql import stock
@@ -102,9 +102,8 @@ async def execute(ctx: RequestContext, documents: Documents, prepared: Prepared)
     if isinstance(ready, Answer):
         return ready
     try:
-        with ctx.resources.budgets.running(ready.bill.caller):
-            async with asyncio.timeout(deadline_s):
-                answer = await (stock_answer(ctx, ready) if settings.executor == "stock" else ready.answer(ctx))
+        with ctx.resources.budgets.running(ready.bill.caller), Deadline(deadline_s):
+            answer = await (stock_answer(ctx, ready) if settings.executor == "stock" else ready.answer(ctx))
     except TimeoutError:
         answer = failed(DeadlineExceeded(f"The operation took longer than {deadline_s:g} seconds and was stopped: ask for less."))
     except Overloaded as error:

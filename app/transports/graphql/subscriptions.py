@@ -1,6 +1,5 @@
 """Subscriptions: admitted like queries, then answered event by event, the same answer for all who ask the same."""
 
-import asyncio
 import math
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,6 +14,7 @@ from app.domain.errors import DeadlineExceeded, NotFound, Unavailable
 from app.domain.events import EventCursor, Gap
 from app.domain.models import Post
 from app.engine import Completing
+from app.infra.deadline import Deadline
 from app.services.context import RequestContext
 from app.services.posts import NO_SUCH_POST
 from app.services.streams import Stream
@@ -51,7 +51,7 @@ class Subscription:
         executor = cast("Completing", self.executor.build_per_event_executor(post))
         executor.context_value = ctx = self.ctx.for_next_event()
         try:
-            async with asyncio.timeout(ctx.settings.query_timeout_s):
+            with Deadline(ctx.settings.query_timeout_s):
                 answer = await answered(ctx, self.operation, executor.variable_values, lambda: executor)
         except TimeoutError:
             answer = failed(DeadlineExceeded())
