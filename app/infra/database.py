@@ -93,6 +93,11 @@ class Database:
         return self._held is not None
 
     @property
+    def holds_connection(self) -> bool:
+        """Say whether this door has a connection of its own at hand. Whoever waits for others meanwhile keeps it from them."""
+        return self._held is not None
+
+    @property
     def statements(self) -> int:
         """How many statements were sent through all doors to these connections."""
         return self._connections.statements
@@ -218,6 +223,11 @@ class OneConnection(Database):
 
     _borrowed: Any = None
     _is_idle = True  # nothing runs on the borrowed connection, nor did anything break off
+
+    @property
+    def holds_connection(self) -> bool:
+        """Say whether a statement was sent already."""
+        return self._borrowed is not None
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
         """Return all rows. One statement."""

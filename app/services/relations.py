@@ -100,7 +100,7 @@ def note_posts(
 
 async def users_by_ids(ctx: "RequestContext", ids: Sequence[int], columns: Columns = None) -> Sequence[User | None]:
     """Fetch users. One statement."""
-    if ctx.db.in_transaction:
+    if ctx.db.holds_connection:
         users: Sequence[Any] = await stores.users.by_ids(ctx.db, ids, columns)
     else:
         users = await ctx.resources.lookups.users_by_ids(ids, columns, ctx.counts)
