@@ -1,4 +1,4 @@
-"""The load: a process of its own that keeps connections busy with POSTs, so that what it costs is not the servers' cost.
+"""The load: a process of its own that keeps connections busy with requests, so that what it costs is not the servers' cost.
 
 It reads jobs from standard input and writes results to standard output, a line of JSON each. The client is a bare protocol: it
 knows just enough of HTTP to see where an answer of a known length ends.
@@ -33,6 +33,7 @@ class Job:
     connections: int
     seconds: float
     seed: int
+    method: str = "POST"
 
 
 @dataclass(slots=True)
@@ -137,7 +138,8 @@ def length_in(head: bytes) -> int:
 def request_of(job: Job, body: str) -> bytes:
     """Return the bytes of one request."""
     content = body.encode()
-    lines = [f"POST {job.path} HTTP/1.1", f"Host: 127.0.0.1:{job.port}", f"Content-Length: {len(content)}"]
+    lines = [f"{job.method} {job.path} HTTP/1.1", f"Host: 127.0.0.1:{job.port}"]
+    lines += [f"Content-Length: {len(content)}"] if content else []
     lines += [f"{name}: {value}" for name, value in job.headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + content
 

@@ -2,7 +2,21 @@
 
 import typer
 
-from app.cli import bench, bench_engine, demo, fan_out, migrate, persist, plan, posts, schema, serve, settings, tokens
+from app.cli import (
+    bench,
+    bench_cache,
+    bench_engine,
+    demo,
+    fan_out,
+    migrate,
+    persist,
+    plan,
+    posts,
+    schema,
+    serve,
+    settings,
+    tokens,
+)
 
 app = typer.Typer(
     help="feedgraph: a GraphQL-first social feed server. `make run` starts it with everything it needs.",
@@ -19,5 +33,6 @@ app.command()(plan.plan)
 app.add_typer(posts.app, name="posts")
 app.add_typer(tokens.app, name="tokens")
 bench.app.command()(bench_engine.engine)
+bench.app.command()(bench_cache.cache)
 app.add_typer(bench.app, name="bench")
 bench.app.command("fan-out")(fan_out.fan_out)

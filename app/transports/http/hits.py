@@ -25,20 +25,26 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 LINE_EVERY_S = 1.0
 METHODS = {hdrs.METH_GET, hdrs.METH_HEAD}
 # With one of these a request may mean something else than its address says, or its answer needs more than is kept.
-DEMANDING = frozenset(
-    name.lower().encode()
-    for name in (
-        hdrs.AUTHORIZATION,
-        hdrs.ORIGIN,
-        hdrs.CONTENT_TYPE,
-        hdrs.UPGRADE,
-        hdrs.EXPECT,
-        COUNTS_HEADER,
-        COST_HEADER,
-        DRY_RUN_HEADER,
-        REQUEST_ID_HEADER,
-    )
+DEMANDING = (
+    hdrs.AUTHORIZATION,
+    hdrs.ORIGIN,
+    hdrs.CONTENT_TYPE,
+    hdrs.UPGRADE,
+    hdrs.EXPECT,
+    COUNTS_HEADER,
+    COST_HEADER,
+    DRY_RUN_HEADER,
+    REQUEST_ID_HEADER,
 )
+
+
+def is_demanding(request: web.BaseRequest) -> bool:
+    """Say whether a request wants more than its address and its Accept header tell."""
+    headers = request.headers
+    for name in DEMANDING:  # noqa: SIM110  # `any` takes twice as long
+        if name in headers:
+            return True
+    return False
 
 
 class Hits:
@@ -56,7 +62,7 @@ class Hits:
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
         kept = self._answers.get(key_of(request)) if request.method in METHODS else None
-        if kept is None or not DEMANDING.isdisjoint(name.lower() for name, _ in request.raw_headers):
+        if kept is None or is_demanding(request):
             return await self._otherwise(request)
         left = self._budgets.pay_at_once(self._budgets.at_address(request.remote or ""), HIT_POINTS)
         if left is None:  # asking for more points takes its time, and refusing its form: both are the application's
