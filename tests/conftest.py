@@ -55,12 +55,19 @@ def pytest_collection_finish():
 def pytest_addoption(parser):
     """Let random tests run longer than a change has time for."""
     parser.addoption("--rounds", type=int, default=1, help="how often tests with a random course run, each time another one")
+    parser.addoption("--reconnects", type=int, default=60, help="how often clients break off and come back in the test of that")
 
 
 def pytest_generate_tests(metafunc):
     """Number the rounds of a test that asks for them."""
     if "round_" in metafunc.fixturenames:
         metafunc.parametrize("round_", range(metafunc.config.getoption("rounds")))
+
+
+@pytest.fixture
+def reconnects(request) -> int:
+    """How often clients break off and come back."""
+    return int(request.config.getoption("reconnects"))
 
 
 def quiet(*_args):

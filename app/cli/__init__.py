@@ -15,6 +15,7 @@ from app.cli import (
     schema,
     serve,
     settings,
+    tail,
     tokens,
 )
 
@@ -30,6 +31,7 @@ app.command()(schema.schema)
 app.command()(persist.persist)
 app.command()(settings.settings)
 app.command()(plan.plan)
+app.command()(tail.tail)
 app.add_typer(posts.app, name="posts")
 app.add_typer(tokens.app, name="tokens")
 bench.app.command()(bench_engine.engine)

@@ -104,8 +104,12 @@ def graphql_get(demo_token: str | None) -> Handler:
 
 
 @asynccontextmanager
-async def serving(app: web.Application, *, host: str, port: int, slow_heads: SlowHeads) -> AsyncIterator[None]:
+async def serving(
+    app: web.Application, *, host: str, port: int, slow_heads: SlowHeads, shares_port: bool = False
+) -> AsyncIterator[None]:
     """Listen while the context is open; at its end, let running requests finish and close sockets with 1001.
+
+    `shares_port` lets other processes listen there, too; the kernel spreads connections over them (SO_REUSEPORT, socket(7)).
 
     Raises:
         ConfigurationError: the address is not to be had.
@@ -126,7 +130,9 @@ async def serving(app: web.Application, *, host: str, port: int, slow_heads: Slo
     listener: asyncio.Server | None = None
     try:
         try:
-            listener = await loop.create_server(lambda: connection(server, settings), host, port, reuse_address=True)
+            listener = await loop.create_server(
+                lambda: connection(server, settings), host, port, reuse_address=True, reuse_port=shares_port or None
+            )
         except OSError as error:
             message = f"Cannot listen on {host} port {port}: {error.strerror or error}. Set FEEDGRAPH_HOST or FEEDGRAPH_PORT."
             raise ConfigurationError(message) from error
