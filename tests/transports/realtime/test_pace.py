@@ -2,7 +2,6 @@
 
 import pytest
 
-from app.transports.realtime import pace
 from app.transports.realtime.pace import Pace, Stall
 from tests.conftest import make_settings
 
@@ -16,7 +15,7 @@ async def test_a_burst_passes_and_what_is_beyond_waits_its_turn(monkeypatch: pyt
     async def sleep(seconds: float) -> None:
         waits.append(round(seconds, 3))
 
-    monkeypatch.setattr(pace.asyncio, "sleep", sleep)
+    monkeypatch.setattr("app.transports.realtime.pace.asyncio.sleep", sleep)
     clock = Pace(per_s=10, burst=3, now=100.0)
     for _ in range(3):
         await clock.keep(100.0)
