@@ -129,6 +129,15 @@ class SocketListener(Listener):
 class SocketConnection:
     """One client's socket: what the protocol decides, done on the wire. Frames are written whole, so none can break another."""
 
+    __slots__ = (
+        *("_closing", "_counted", "_heard_at", "_hub", "_is_closing", "_opened_at", "_operations", "_pace", "_pinged_at"),
+        *("_protocol", "_request", "_room_bytes", "_settings", "_socket", "_stall", "_tasks", "_transport"),
+        *("caller", "ctx", "linger_s"),
+    )
+
+    ctx: RequestContext  # the viewer of the whole connection; each operation has a context of its own
+    caller: Caller
+
     def __init__(self, request: web.Request, socket: web.WebSocketResponse, transport: asyncio.Transport) -> None:
         now = asyncio.get_running_loop().time()
         self._request = request
@@ -148,8 +157,6 @@ class SocketConnection:
         self._is_closing = False
         self._closing: asyncio.Task[None] | None = None
         self.linger_s = CLOSE_TIMEOUT_S
-        self.ctx: RequestContext  # the viewer of the whole connection; each operation has a context of its own
-        self.caller: Caller
 
     async def run(self) -> None:
         """Receive until the socket closes, then end what is still running."""
