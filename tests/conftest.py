@@ -46,6 +46,11 @@ commit
 TRIES_TO_EMPTY = 5
 
 
+def pytest_addoption(parser):
+    """Add our option to pytest's."""
+    parser.addoption("--fuzz", type=int, default=3, help="examples that schemathesis makes up for each operation")
+
+
 def pytest_collection_finish():
     """Spare the collector what lives as long as the run: pytest collects garbage after each test that watches for warnings."""
     gc.collect()
