@@ -46,11 +46,6 @@ commit
 TRIES_TO_EMPTY = 5
 
 
-def pytest_addoption(parser):
-    """Add our option to pytest's."""
-    parser.addoption("--fuzz", type=int, default=3, help="examples that schemathesis makes up for each operation")
-
-
 def pytest_collection_finish():
     """Spare the collector what lives as long as the run: pytest collects garbage after each test that watches for warnings."""
     gc.collect()
@@ -60,6 +55,7 @@ def pytest_collection_finish():
 def pytest_addoption(parser):
     """Let random tests run longer than a change has time for."""
     parser.addoption("--rounds", type=int, default=1, help="how often tests with a random course run, each time another one")
+    parser.addoption("--fuzz", type=int, default=3, help="examples that schemathesis makes up for each operation")
     parser.addoption("--reconnects", type=int, default=60, help="how often clients break off and come back in the test of that")
 
 

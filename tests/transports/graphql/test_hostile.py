@@ -4,9 +4,8 @@ import sys
 from typing import Any
 
 import pytest
-from graphql.execution.executor import Executor
+from graphql.execution.values import VariableValues
 
-from app.engine import Completing
 from app.settings import Settings
 from app.transports.graphql.admission import largest_size, refusal_of
 from app.transports.graphql.documents import Document, Documents, Refusal
@@ -45,9 +44,10 @@ def judged(text: str, settings: Settings) -> str:
     """Return the code with which the text is refused, as far as that is known before anything is paid or read."""
     document = Documents(core_schema(), settings).get(text)
     if isinstance(document, Document):
-        executor = Completing.build(core_schema(), document.ast)
-        assert isinstance(executor, Executor)
-        formula = document.formula(executor, largest_size=largest_size(settings))
+        [operation] = document.operations.values()
+        variables = operation.variables({}, hide_suggestions=False)
+        assert isinstance(variables, VariableValues)
+        formula = operation.formula(variables, lambda: operation.executor(None, {}), largest_size=largest_size(settings))
         refusal = refusal_of(formula.estimate({}), settings)
         return refusal.code if refusal else ""
     assert isinstance(document, Refusal)
