@@ -28,9 +28,13 @@ class ListPage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """The value lies in the row: as an attribute of a thing, or as the column of that name."""
+    """The value lies in the row: as an attribute of a thing, or as the column of that name.
+
+    A column that `is_ready` holds the value as it travels; a thing's attribute never does.
+    """
 
     name: str
+    is_ready: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,9 +179,9 @@ def field_expression(
     """Return the expression of one field, "None" where a child fills its place later."""
     name = details[0].node.name.value
     match source.bindings(type_, name, definition):
-        case Attribute(attribute):
+        case Attribute(attribute) as binding:
             if is_leaf_type(get_named_type(definition.type)):
-                return builder.leaf(definition.type, attribute)
+                return builder.leaf(definition.type, binding)
             if builder.columns is not None:
                 raise Uncovered(f"{type_.name}.{name} is no column")
             shape.children.append(AttributeChild(key, builder.getter(attribute), value_shape(source, definition.type, details)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from graphql import GraphQLField, GraphQLObjectType
+from graphql import GraphQLField, GraphQLObjectType, get_named_type
 from strawberry import UNSET
 
 from app.domain.paging import Order, Page, Slice, page_of, page_size
@@ -23,7 +23,9 @@ def binding_of(_type: GraphQLObjectType, _name: str, field: GraphQLField) -> Bin
     if BINDING in definition.metadata:
         binding: Binding = definition.metadata[BINDING]
         return binding
-    return Attribute(definition.python_name) if definition.base_resolver is None else None
+    if definition.base_resolver is not None:
+        return None
+    return Attribute(definition.python_name, is_ready=get_named_type(field.type).name == "DateTime")  # stores give times as text
 
 
 def to_one(relation: One[Any, Any]) -> ToOne:
