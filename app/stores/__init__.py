@@ -3,7 +3,21 @@
 Reads are plural and keep the batch contract: the answer has the length and the order of the keys, missing is None.
 """
 
-from app.stores import attempts, buckets, demo, feeds, follows, idempotency, likes, nodes, persisted, posts, sessions, users
+from app.stores import (
+    attempts,
+    buckets,
+    demo,
+    feeds,
+    follows,
+    idempotency,
+    likes,
+    nodes,
+    persisted,
+    posts,
+    rendering,
+    sessions,
+    users,
+)
 
 __all__ = [
     "attempts",
@@ -16,6 +30,7 @@ __all__ = [
     "nodes",
     "persisted",
     "posts",
+    "rendering",
     "sessions",
     "users",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from app.infra.database import Record
 
@@ -19,12 +19,25 @@ LARGEST_CACHE = 4_096  # statements and their pieces; plans ask for the same few
 class Table:
     """A table as reads know it: the thing it holds, its alias in statements, and what may be joined to a row of it.
 
-    `joins` maps a join's name to the joined table and the SQL that joins it; the join must find exactly one row.
+    `joins` maps a join's name to the joined table and the SQL that joins it as {joined} to {row}; it must find exactly one row.
     """
 
     thing: type[Any]
     alias: str
     joins: dict[str, tuple["Table", str]]
+
+    def kind_of(self, name: str) -> Literal["text", "number", "time"]:
+        """Return what a column holds.
+
+        Raises:
+            KeyError: the table has no such column.
+        """
+        type_ = next((field.type for field in fields(self.thing) if field.name == name), None)
+        if type_ is None:
+            raise KeyError(name)
+        if type_ in {datetime, datetime | None}:
+            return "time"
+        return "number" if type_ in {int, int | None} else "text"
 
     def sql_of(self, alias: str, name: str) -> str:
         """Return the SQL of a column of a row that plans show: times as they travel, which spares making them and writing them.
@@ -32,12 +45,13 @@ class Table:
         Raises:
             KeyError: the table has no such column.
         """
-        field = next((field for field in fields(self.thing) if field.name == name), None)
-        if field is None:
-            raise KeyError(name)
         column = f"{alias}.{name}"
-        is_time = field.type in {datetime, datetime | None}
-        return WIRE_TIME.format(column=column) if is_time else column
+        return WIRE_TIME.format(column=column) if self.kind_of(name) == "time" else column
+
+    def join_of(self, name: str, alias: str) -> str:
+        """Return the SQL of a join to the rows of an alias; the joined row is named after both."""
+        _, sql = self.joins[name]
+        return sql.format(row=alias, joined=f"{alias}_{name}")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,7 +94,7 @@ def column_of(table: Table, name: str, joined: dict[str, str]) -> str:
     if not join:
         return f"{table.sql_of(table.alias, name)} as {name}"
     other, sql = table.joins[join]
-    joined[join] = sql
+    joined[join] = sql.format(row=table.alias, joined=join)
     return f'{other.sql_of(join, column)} as "{name}"'
 
 
