@@ -92,7 +92,7 @@ def column_of(table: Table, name: str, joined: dict[str, str]) -> str:
     """Return the SQL of one wanted column, such as title or author.name; note the join that it needs."""
     join, _, column = name.rpartition(".")
     if not join:
-        return f"{table.sql_of(table.alias, name)} as {name}"
+        return f"{table.sql_of(table.alias, name)}{f' as {name}' if table.kind_of(name) == 'time' else ''}"
     other, sql = table.joins[join]
     joined[join] = sql.format(row=table.alias, joined=join)
     return f'{other.sql_of(join, column)} as "{name}"'
