@@ -21,7 +21,7 @@ from app.transports.exchange import (
     to_the_end,
     wants_counts,
 )
-from app.transports.graphql.caching import respond_to_query
+from app.transports.graphql.caching import EXECUTOR_HEADER, respond_to_query
 from app.transports.graphql.documents import Documents
 from app.transports.graphql.negotiation import LEGACY_TYPE, RESPONSE_TYPE, best_type
 from app.transports.graphql.parameters import Parameters, parameters_of
@@ -31,8 +31,6 @@ from app.transports.graphql.pipeline import Answer, Prepared, encoded, execute, 
 DOCUMENTS: Final = web.AppKey("documents", Documents)
 PERSISTED: Final = web.AppKey("persisted", Persisted)
 METHODS = "GET, HEAD, POST, OPTIONS"
-EXECUTOR_HEADER = "Feedgraph-Executor"
-
 DRY_RUN_HEADER = istr("Feedgraph-Dry-Run")
 VARY = "Accept, Authorization, Accept-Encoding"
 
