@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import bench, demo, migrate, persist, plan, posts, schema, serve, settings, tail, tokens
+from app.cli import bench, bench_live, demo, migrate, persist, plan, posts, schema, serve, settings, tail, tokens
 
 app = typer.Typer(
     help="feedgraph: a GraphQL-first social feed server. `make run` starts it with everything it needs.",
@@ -19,4 +19,5 @@ app.command()(plan.plan)
 app.command()(tail.tail)
 app.add_typer(posts.app, name="posts")
 app.add_typer(tokens.app, name="tokens")
+bench.app.command()(bench_live.live)
 app.add_typer(bench.app, name="bench")

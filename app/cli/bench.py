@@ -136,8 +136,8 @@ def answers(host: str, port: int) -> bool:
 
 
 @contextmanager
-def own_server() -> Iterator[str]:
-    """Give the address of a server that has its own data, and ends with the context.
+def own_server(**settings: str) -> Iterator[str]:
+    """Give the address of a server that has its own data and these settings, and ends with the context.
 
     Raises:
         ConfigurationError: it did not start.
@@ -151,7 +151,7 @@ def own_server() -> Iterator[str]:
             process = subprocess.Popen(
                 [sys.executable, "-m", "app", "serve", "--demo"],
                 cwd=home,  # no .env there: whatever database is configured, demo data must not land in it
-                env=own_environment(home, port),
+                env=own_environment(home, port) | {PREFIX + name: value for name, value in settings.items()},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
