@@ -60,8 +60,8 @@ COLUMNS = [
 ]
 
 INTRODUCTION = (
-    "The same posts are written while clients listen: by asking again and again, by waiting for the answer, by a stream of events "
-    "and by a WebSocket. All of them read one log and hear the same events in the same order. "
+    "The same posts are written while clients listen: by asking again and again, by waiting for the answer, by a stream of "
+    "events and by a WebSocket. All of them read one log and hear the same events in the same order. "
     "The median delay, and what it took:"
 )
 MEANINGS = {
