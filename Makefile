@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test reconnects check lint lock clean reset setup setup-tests
+.PHONY: help run test differential reconnects check lint lock clean reset setup setup-tests
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHON
@@ -18,6 +18,9 @@ run: setup ## install what is missing, then serve with demo data on port 8000 un
 
 test: setup-tests ## install what is missing, then run the whole suite
 	@exec pytest -n 2 --dist worksteal $(ARGS)
+
+differential: setup-tests ## ask N random operations of a server with plans and of stock Strawberry, and compare (N=20000)
+	@FEEDGRAPH_DIFFERENTIAL_N=$(or $(N),20000) exec pytest -q -s -p no:logging tests/transports/graphql/test_differential.py $(ARGS)
 
 reconnects: setup-tests ## break N connections (1000) of every way of listening while Redis and the relay die
 	@exec pytest -q tests/live/test_reconnects.py --reconnects $(or $(N),1000) $(ARGS)

@@ -55,6 +55,7 @@ def pytest_collection_finish():
 def pytest_addoption(parser):
     """Let random tests run longer than a change has time for."""
     parser.addoption("--rounds", type=int, default=1, help="how often tests with a random course run, each time another one")
+    parser.addoption("--fuzz", type=int, default=3, help="examples that schemathesis makes up for each operation")
     parser.addoption("--reconnects", type=int, default=60, help="how often clients break off and come back in the test of that")
 
 
@@ -136,7 +137,8 @@ def settings(servers: Addresses) -> Settings:
 def make_settings(**changes) -> Settings:
     """Return settings for a test server: defaults, whatever the environment says, and these changes."""
     own = {"port": free_port(), "redis_prefix": f"test:{secrets.token_hex(6)}:"}
-    values = {**own, "max_new_documents_per_minute": 100_000, **changes}  # tests write many documents from one address
+    # Tests write many documents from one address, and count statements whether or not a second has passed.
+    values = {**own, "max_new_documents_per_minute": 100_000, "session_cache_s": 0.0, **changes}
     return unchanged_settings().model_copy(update=values)
 
 

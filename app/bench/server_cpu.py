@@ -1,20 +1,24 @@
 """What the processes that serve a port have used of the CPU, as Linux tells it: see proc(5)."""
 
-import os
 import socket
 from pathlib import Path
 
 from yarl import URL
 
-PROC = Path("/proc")
+from app.bench import processes
+from app.bench.processes import PROC
+from app.bench.wire import CannotMeasure
+
 LISTENING = "0A"  # TCP_LISTEN
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_s(url: str) -> float | None:
     """Return the CPU seconds, user and system, of all processes that listen at an address; None where they cannot be seen."""
     pids = listeners(url)
-    return sum(map(cpu_of, pids)) if pids else None
+    try:
+        return sum(map(processes.cpu_s, pids)) if pids else None
+    except CannotMeasure:
+        return None  # one of them has just ended
 
 
 def listeners(url: str) -> list[int]:
@@ -53,12 +57,3 @@ def links_in(folder: Path) -> list[str]:
     except OSError:
         pass
     return links
-
-
-def cpu_of(pid: int) -> float:
-    """Return the CPU seconds of one process; 0 where it is gone."""
-    try:
-        fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S

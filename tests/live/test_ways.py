@@ -63,8 +63,7 @@ async def test_all_who_stand_at_the_end_share_one_statement_for_an_event(server:
     ana = await server.person()
     who = Listening(server.http, server.url)
     waiting = [asyncio.create_task(first(3, sse(who, None))) for _ in range(50)]
-    await until(lambda: len(server.running.resources.budgets._sockets) > 0)
-    await until(lambda: server.running.resources.budgets._sockets.total() == 50)
+    await until(lambda: server.running.resources.budgets._sockets.total == 50)
     reads: list[asyncio.Task[dict[int, Post | None]]] = []
     posts = Sightings.posts
 
