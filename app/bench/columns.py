@@ -1,23 +1,36 @@
 """The columns of the comparison: one list for the terminal, Markdown and the page."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from app.bench.fetches import Cost, Plan
+from app.bench.fetches import Plan
+
+
+class Row(Protocol):
+    """One line of a comparison: what was done, by which client, and its measures as further fields."""
+
+    @property
+    def screen(self) -> str:
+        """What was done."""
+
+    @property
+    def client(self) -> str:
+        """By whom, or how."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One measure: the field of `Cost`, how it is headed, and what exactly is counted."""
+    """One measure: the field of a row, how it is headed, and what exactly is counted."""
 
     field: str
     heading: str
     meaning: str
 
-    def of(self, cost: Cost) -> float:
+    def of(self, cost: Row) -> float:
         """Return the column's number."""
         return float(getattr(cost, self.field))
 
-    def text(self, cost: Cost) -> str:
+    def text(self, cost: Row) -> str:
         """Return the column's number as people read it."""
         return number_text(self.of(cost))
 

@@ -17,6 +17,15 @@ TEMPLATE = Path(__file__).with_name("page.html")
 PLOTTED = ("requests", "round_trips", "wire_bytes", "distant_ms")
 PLACE = re.compile(r"\{\{(\w+)\}\}")
 
+INTRODUCTION = (
+    "Three clients fill the same three screens of the same server: one of REST that asks for each reference as it meets it, one "
+    "of REST that takes care, and one of GraphQL. All three end with exactly the same data, which is checked at every run. "
+    "Requests, in this order:"
+)
+QUERIES = (
+    "<h2>The queries</h2>"
+    "<p>As they were sent. The home feed is read with a token, which every request of that screen carries.</p>"
+)
 CLIENT_MEANINGS = {
     "naive REST": "one request for every reference it meets, again for one that it has seen, one after the other.",
     "careful REST": "each distinct thing once, no empty list, everything at once that has a known address (six connections).",
@@ -27,6 +36,10 @@ CLIENT_MEANINGS = {
 def as_html(report: Report) -> str:
     """Return the page; it asks no server for anything."""
     values = {
+        "title": "Fetches: REST and GraphQL on the same screens",
+        "heading": "The same screens, fetched three ways",
+        "introduction": INTRODUCTION,
+        "appendix": QUERIES + queries(report),
         "caption": escape(caption(report)),
         "headline": headline(report),
         "legend": legend(),
@@ -35,8 +48,12 @@ def as_html(report: Report) -> str:
         "body": body(report),
         "meanings": "".join(f"<dt>{escape(c.heading)}</dt><dd>{escape(c.meaning)}</dd>" for c in columns_of(report.plan)),
         "clients": "".join(f"<dt>{escape(name)}</dt><dd>{escape(CLIENT_MEANINGS[name])}</dd>" for name in CLIENTS),
-        "queries": queries(report),
     }
+    return filled(values)
+
+
+def filled(values: dict[str, str]) -> str:
+    """Return the page's template with a value in each of its places."""
     return PLACE.sub(lambda match: values[match[1]], TEMPLATE.read_text(encoding="utf-8"))
 
 

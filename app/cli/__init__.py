@@ -6,6 +6,7 @@ from app.cli import (
     bench,
     bench_cache,
     bench_engine,
+    bench_live,
     demo,
     fan_out,
     migrate,
@@ -34,6 +35,7 @@ app.command()(plan.plan)
 app.command()(tail.tail)
 app.add_typer(posts.app, name="posts")
 app.add_typer(tokens.app, name="tokens")
+bench.app.command()(bench_live.live)
 bench.app.command()(bench_engine.engine)
 bench.app.command()(bench_cache.cache)
 app.add_typer(bench.app, name="bench")

@@ -136,13 +136,14 @@ def answers(host: str, port: int) -> bool:
 
 
 @contextmanager
-def own_server() -> Iterator[str]:
-    """Give the address of a server that has its own data, and ends with the context.
+def own_server(**settings: str) -> Iterator[str]:
+    """Give the address of a server that has its own data and these settings, and ends with the context.
 
     Raises:
         ConfigurationError: it did not start.
     """
-    with own_home() as home, program(home, "app", "serve", "--demo", port=(port := free_port())):
+    changes = {PREFIX + name: value for name, value in settings.items()}
+    with own_home() as home, program(home, "app", "serve", "--demo", port=(port := free_port()), **changes):
         yield f"http://127.0.0.1:{port}"
 
 
