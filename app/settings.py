@@ -52,8 +52,12 @@ class Settings(BaseSettings):
     graphiql: bool | None = Field(None, description="serve GraphiQL at /graphql; unset: only in development")
     introspection: bool | None = Field(None, description="answer introspection and give suggestions; unset: only in development")
     allowed_origins: Annotated[list[str], NoDecode] = Field(
-        [], description="other origins whose pages may open sockets, separated by commas"
+        [], description="other origins whose pages may call every face and open sockets, separated by commas"
     )
+    metrics: bool | None = Field(
+        None, description="serve /metrics for Prometheus; unset: in development, and in production where there is a token"
+    )
+    metrics_token: SecretStr | None = Field(None, min_length=16, description="bearer token that /metrics wants; unset: none")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line that is written")
     log_format: Literal["console", "json"] | None = Field(None, description="unset: console in development, json in production")
 
@@ -76,6 +80,10 @@ class Settings(BaseSettings):
     max_node_ids: Positive = Field(100, description="ids in one nodes(ids:)")
     max_documents: Positive = Field(1_000, description="parsed and validated documents kept in memory")
 
+    max_response_cache_bytes: int = Field(
+        64 * 1024 * 1024, ge=0, description="answers to persisted public queries kept in memory, together; 0: none"
+    )
+
     # Persisted queries.
     persisted_mode: Literal["off", "apq", "prefer-trusted", "trusted-only"] = Field(
         "apq",
@@ -85,6 +93,11 @@ class Settings(BaseSettings):
     persisted_manifest: Path | None = Field(None, description="trusted documents by id, a file that `feedgraph persist` writes")
     persisted_ttl_s: Positive = Field(24 * 3600, description="how long a registered document is kept after its last use")
     max_persisted: Positive = Field(10_000, description="registered documents kept in Redis")
+
+    # How operations are executed.
+    executor: Literal["plan", "stock"] = Field(
+        "plan", description="plan: by plans, completed by graphql-core; stock: by Strawberry's own execute, to compare with"
+    )
 
     # Time and room for the work itself.
     query_timeout_s: Seconds = Field(5, description="deadline of a query or a REST read")
@@ -110,6 +123,9 @@ class Settings(BaseSettings):
 
     # Accounts.
     session_ttl_s: Positive = Field(90 * 24 * 3600, description="life of a bearer token")
+    session_cache_s: float = Field(
+        1, ge=0, le=60, description="how long a process believes that a bearer token is valid without asking again; 0: not at all"
+    )
     idempotency_ttl_s: Positive = Field(24 * 3600, description="how long an idempotency key is remembered")
     sign_in_attempts: Positive = Field(10, description="sign-in attempts for one account in 15 minutes")
     sign_ups_per_hour: Positive | None = Field(None, description="sign-ups from one address; unset: 20, in development 1,000")
@@ -126,6 +142,8 @@ class Settings(BaseSettings):
     ws_max_waiting_bytes: Positive = Field(1024 * 1024, description="unread by a client for so long that it is closed")
     ws_stalled_s: Seconds = Field(10, description="time in which a client that is behind must take something")
     sse_heartbeat_s: Seconds = Field(12, description="comments on idle event streams")
+    long_poll_max_s: Seconds = Field(25, description="longest wait of a long poll for events; more counts as this")
+    poll_interval_s: Seconds = Field(2, description="how often short polls for events should come (their Retry-After)")
     drain_s: Seconds = Field(5, description="time over which clients are sent away on SIGTERM")
     log_retention_s: Positive = Field(24 * 3600, description="age at which events leave the log")
     log_retention_events: Positive = Field(1_000_000, description="events kept in the log")
@@ -177,6 +195,11 @@ class Settings(BaseSettings):
     def allows_introspection(self) -> bool:
         """True where introspection is answered and unknown names get suggestions."""
         return self.introspection if self.introspection is not None else not self.is_production
+
+    @property
+    def serves_metrics(self) -> bool:
+        """True where /metrics is answered."""
+        return self.metrics if self.metrics is not None else not self.is_production or self.metrics_token is not None
 
     @property
     def log_style(self) -> Literal["console", "json"]:

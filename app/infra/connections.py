@@ -28,6 +28,7 @@ class Connections:
         self._free: list[Any] = []  # the last one given is the next one taken: few connections stay warm
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._open = 0  # taken from the driver's pool, free ones included
+        self.statements = 0  # that were sent by whoever had one
 
     def take_free(self) -> Any | None:
         """Return a connection that is free and alive, None where there is none."""

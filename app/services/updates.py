@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 from app import stores
 from app.domain.errors import CursorInvalid, Unauthenticated
-from app.domain.events import Event, EventCursor, Gap, session_topic
+from app.domain.events import FEED, Event, EventCursor, EventType, Gap, session_topic
+from app.domain.visibility import is_in_home_feed
 from app.infra import event_log
 from app.services.context import RequestContext
 
@@ -27,22 +28,92 @@ async def follow(ctx: RequestContext, topics: Collection[str], *, after: EventCu
         CursorInvalid: the cursor lies in the future.
         Unauthenticated: the viewer's session ended.
     """
-    tail = ctx.resources.tail
-    wanted = set(topics)
-    ended = {session_topic(ctx.viewer.session_id)} if ctx.viewer else set[str]()
-    cursor = await start(ctx, after)
+    follower = await Follower.begun(ctx, topics, after=after)
     while True:
-        batch, cursor = await behind(ctx, cursor)
+        for event in await follower.step():
+            yield event
+        await follower.growth()
+
+
+class Follower:
+    """A viewer's place in the log: what concerns them is read behind it, a step at a time."""
+
+    def __init__(self, ctx: RequestContext, topics: Collection[str], cursor: EventCursor) -> None:
+        self.cursor = cursor  # everything up to here has been given; set it back to read it again
+        self._ctx = ctx
+        self._topics = set(topics)
+        self._wants_feed = FEED in self._topics
+        self._followed: set[int] | None = None  # None: to be read
+
+    @classmethod
+    async def begun(cls, ctx: RequestContext, topics: Collection[str], *, after: EventCursor | None) -> "Follower":
+        """Return a follower of the topics behind the cursor (absent: the head when the request began).
+
+        Raises:
+            Unauthenticated: the topic is the feed, and nobody is signed in whose it could be.
+            CursorInvalid: the cursor lies in the future.
+        """
+        if FEED in topics:
+            ctx.signed_in()
+        return cls(ctx, topics, await start(ctx, after))
+
+    @property
+    def is_at_head(self) -> bool:
+        """Say whether there is nothing behind the cursor, as far as this process knows."""
+        return self.cursor == self._ctx.resources.tail.cursor
+
+    async def growth(self) -> None:
+        """Wait until there is something behind the cursor, whatever it concerns."""
+        await self._ctx.resources.tail.growth(self.cursor)
+
+    async def step(self, *, limit: int | None = None) -> list[Event | Gap]:
+        """Return what concerns the viewer of the events right behind the cursor, and move the cursor behind it.
+
+        There may be more behind that: see `is_at_head`. At most `limit` events; a Gap comes alone. One statement where the
+        process's memory does not reach back to the cursor, and one where the viewer's follows are not known.
+
+        Raises:
+            Unauthenticated: the viewer's session ended.
+            Unavailable: the database is away; the cursor stays.
+        """
+        batch, end = await behind(self._ctx, self.cursor)
+        found: list[Event | Gap] = []
         for event in batch:
             if isinstance(event, Gap):
-                await _require_session(ctx)
-                yield event
-            elif not wanted.isdisjoint(event.topics):
-                yield event
-            elif not ended.isdisjoint(event.topics):
-                raise Unauthenticated(SIGNED_OUT)
-        if not batch:
-            await tail.growth(cursor)
+                await _require_session(self._ctx)
+                found.append(event)
+                self._followed = None  # they may have changed meanwhile
+                continue
+            self._heed(event)
+            if await self._concerns(event):
+                found.append(event)
+                if limit is not None and len(found) >= limit:
+                    end = EventCursor(end.epoch, event.position)
+                    break
+        self.cursor = end
+        return found
+
+    def _heed(self, event: Event) -> None:
+        """See what an event changes for the listener itself."""
+        viewer = self._ctx.viewer
+        if viewer is None:
+            return
+        if event.type == EventType.SESSION_REVOKED and event.subject_id == viewer.session_id:
+            raise Unauthenticated(SIGNED_OUT)
+        if event.type == EventType.USER_DELETED and event.subject_id == viewer.user_id:
+            raise Unauthenticated(SIGNED_OUT)
+        if event.type == EventType.USER_CHANGED and event.subject_id == viewer.user_id:
+            self._followed = None
+
+    async def _concerns(self, event: Event) -> bool:
+        if not self._topics.isdisjoint(event.topics):
+            return True
+        viewer_id = self._ctx.viewer_id
+        if not self._wants_feed or viewer_id is None or event.post is None:  # events of the version before are in no feed
+            return False
+        if self._followed is None:
+            self._followed = await stores.follows.all_followed(self._ctx.db, viewer_id)
+        return is_in_home_feed(viewer_id, self._followed, event.post)
 
 
 async def until_signed_out(ctx: RequestContext) -> None:

@@ -16,9 +16,8 @@ from app.domain.errors import Unauthenticated
 from app.domain.events import EventCursor
 from app.services.context import RequestContext
 from app.transports.errors import RequestError
-from app.transports.exchange import authenticated, to_the_end
+from app.transports.exchange import COST_HEADER, authenticated, to_the_end
 from app.transports.graphql.endpoint import (
-    COST_HEADER,
     DOCUMENTS,
     PERSISTED,
     read_parameters,
@@ -59,7 +58,7 @@ def or_else(handle_json: Callable[[web.Request], Awaitable[web.Response]]) -> Ha
             ctx = await authenticated(request)
             ctx.wants_cost = request.headers.get(COST_HEADER, "") not in {"", "0"}
             prepared = await prepare(ctx, request.app[PERSISTED], await read_parameters(request))
-            if takes_json and (isinstance(prepared, Answer) or not prepared.is_subscription):
+            if takes_json and (isinstance(prepared, Answer) or not prepared.operation.is_subscription):
                 return await handle_json(request)  # the body is kept, the document known
             return await streamed(request, ctx, prepared)
         except Exception as error:  # every failure leaves as a GraphQL response, masked where it was not meant
@@ -77,10 +76,10 @@ async def streamed(request: web.Request, ctx: RequestContext, prepared: Prepared
     """
     if isinstance(prepared, Answer):
         answer = prepared
-    elif not prepared.is_subscription:
+    elif not prepared.operation.is_subscription:
         refuse_mutation_by_get(request, prepared)
         work = execute(ctx, request.app[DOCUMENTS], prepared)
-        answer = await (to_the_end(request, work) if prepared.is_mutation else work)
+        answer = await (to_the_end(request, work) if prepared.operation.is_mutation else work)
     else:
         return await listen(request, ctx, prepared)
     if not answer.went_through:

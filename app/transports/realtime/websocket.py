@@ -14,8 +14,8 @@ from app.domain.errors import Unauthenticated
 from app.domain.events import EventCursor
 from app.services.context import RequestContext
 from app.transports.errors import CloseCode, RequestError, problem_of
-from app.transports.exchange import RESOURCES, authenticated, bearer_token, to_the_end
-from app.transports.graphql.endpoint import COST_HEADER, DOCUMENTS, PERSISTED
+from app.transports.exchange import COST_HEADER, RESOURCES, authenticated, bearer_token, to_the_end
+from app.transports.graphql.endpoint import DOCUMENTS, PERSISTED
 from app.transports.graphql.parameters import parameters_of
 from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, prepare
 from app.transports.graphql.subscriptions import opened
@@ -231,7 +231,7 @@ class SocketConnection:
             prepared = await prepare(self.ctx, self._request.app[PERSISTED], parameters_of(payload))
             if isinstance(prepared, Answer):
                 refusal = prepared
-            elif prepared.is_subscription:
+            elif prepared.operation.is_subscription:
                 refusal = await self._listen(id_, prepared)
                 if refusal is None:
                     return
@@ -241,6 +241,8 @@ class SocketConnection:
             return
         except Exception as error:  # whatever it is: the operation must not stay without an answer
             refusal = failed(error)
+        if refusal and refusal.refusal:
+            self._request.app[RESOURCES].metrics.refusals.add(refusal.refusal.code)
         self.end(id_, refusal)
 
     async def _listen(self, id_: str, prepared: Prepared) -> Answer | None:
@@ -257,7 +259,7 @@ class SocketConnection:
     async def _answer(self, id_: str, prepared: Prepared) -> Answer | None:
         """Send the result; return the answer that refuses the operation."""
         work = execute(self.ctx.for_next_event(), self._request.app[DOCUMENTS], prepared)
-        answer = await (to_the_end(self._request, work) if prepared.is_mutation else work)
+        answer = await (to_the_end(self._request, work) if prepared.operation.is_mutation else work)
         if answer.refusal:
             return answer
         await self._write(self._protocol.next(id_, answer.body))
