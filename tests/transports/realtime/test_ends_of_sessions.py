@@ -91,6 +91,11 @@ async def test_while_it_sends_clients_away_one_after_the_other_a_server_takes_no
     async with server.http.get(
         f"{server.url}/graphql", params={"query": POSTS}, headers={"Accept": "text/event-stream"}
     ) as another:
+        assert another.status == 200  # an EventSource takes any other status as the end
+        assert (await another.text()).startswith("retry: ")
+    async with server.http.post(
+        f"{server.url}/graphql", json={"query": POSTS}, headers={"Accept": "text/event-stream"}
+    ) as another:
         assert another.status == 503
     await draining
     closed = await asyncio.gather(*ends)
