@@ -66,6 +66,7 @@ class Group:
             missed = Gap(self._hub.position_of(listener), gap.end)
             if listener.send(News(gap_payload(missed), gap.end, 0)):
                 listener.cursor = gap.end
+                self._hub.gaps += 1
             else:
                 self._hub.lag(listener, missed.start)
         self._backlog.clear()
@@ -119,6 +120,7 @@ class Group:
         return standings
 
     async def _send_to(self, hearers: list[Listener], news: News, paid: dict[str, Standing]) -> None:
+        sent = 0
         position, live, wants_cost = news.cursor.position, self.live, self.subscription.wants_cost
         for number, listener in enumerate(hearers, 1):
             if number % SENT_AT_A_TIME == 0:
@@ -131,6 +133,8 @@ class Group:
                 self._hub.lag(listener, before(news.cursor))
             else:
                 listener.cursor = news.cursor
+                sent += 1
+        self._hub.deliveries += sent
 
     async def executed(self, happening: Happening) -> News:
         """Return the answer to an event about a post that is there.

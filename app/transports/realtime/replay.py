@@ -54,6 +54,7 @@ async def pass_on(hub: "Hub", listener: Listener, group: Group, event: Event | G
     stream = group.subscription.stream
     if isinstance(event, Gap):
         await deliver(listener, News(gap_payload(event), event.end, 0))
+        hub.gaps += 1
         return
     if event.position <= listener.cursor.position or stream.topic not in event.topics or not stream.hears(event):
         return
@@ -80,6 +81,7 @@ async def send(hub: "Hub", listener: Listener, group: Group, happening: Happenin
     if news.cost < requested:
         standing = await budgets.refund(listener.caller, requested - news.cost)
     await deliver(listener, group.with_cost(news, standing) if group.subscription.wants_cost else news)
+    hub.deliveries += 1
 
 
 async def deliver(listener: Listener, news: News) -> None:
