@@ -60,13 +60,16 @@ def fetches(  # noqa: PLR0913, PLR0917  # a command has as many arguments as opt
     post: Annotated[str | None, typer.Option(help="Post of the thread. Default: the newest with 20 replies.")] = None,
     runs: Annotated[int, typer.Option(min=1, max=1_000, help="Timed runs; times are their medians.")] = 9,
     round_trip_ms: Annotated[float, typer.Option(min=0, max=10_000, help="Delay of a distant server, for the last column.")] = 50,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every way, not only the usual three: REST tuned by fields=, include= as well.")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with plots.")] = None,
     markdown: Annotated[
         Path | None, typer.Option(help=f"Put the table into this file, between {tables.BEGIN} and {tables.END}.")
     ] = None,
 ) -> None:
-    """Fetch the same screens by naive REST, careful REST and GraphQL, and compare what each costs."""
+    """Fetch the same screens by naive REST, careful REST, GraphQL and (--all) tuned REST, and compare what each costs."""
     signal.signal(signal.SIGTERM, leave)
     writers: list[tuple[Path | None, Callable[[Path, Report], Any]]] = [
         (json, lambda path, report: path.write_bytes(tables.as_json(report))),
@@ -76,7 +79,7 @@ def fetches(  # noqa: PLR0913, PLR0917  # a command has as many arguments as opt
     try:
         refuse_unwritable([json, html, markdown], markdown)
         with server(url) as address:
-            plan = Plan(address, user, token or DEMO_TOKEN, post, runs, round_trip_ms)
+            plan = Plan(address, user, token or DEMO_TOKEN, post, runs, round_trip_ms, every=every)
             report = behind_a_bar(lambda tell: measuring.measure(plan, tell))
         tables.print_table(report, Console(width=None if sys.stdout.isatty() else FILE_WIDTH))
         for path, write in writers:
