@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import structlog
+
 from app.domain.budgets import Caller, Charge, Standing
 from app.domain.errors import FeedgraphError, Throttled
 from app.domain.events import EventCursor, Gap
@@ -16,6 +18,8 @@ from app.transports.realtime.news import News
 
 if TYPE_CHECKING:  # the hub holds groups
     from app.transports.realtime.hub import Hub
+
+log = structlog.get_logger(__name__)
 
 LONGEST_BACKLOG = 1_000  # events: a group that works more slowly than people write reads from the log instead
 SENT_AT_A_TIME = 500  # others get a turn in between
@@ -86,6 +90,10 @@ class Group:
                         return
                     await asyncio.sleep(PAUSE_S)
                     continue
+                except Exception as error:  # whatever it is: nobody may wait for ever in silence
+                    log.error("event_not_told", position=happening.event.position, exc_info=error)
+                    self._break_all_off()
+                    return
                 if self._backlog and self._backlog[0] is happening:
                     self._backlog.popleft()
                 give_up_at = loop.time() + OUTAGE_S

@@ -3,6 +3,8 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+import structlog
+
 from app import services
 from app.domain.budgets import Standing
 from app.domain.errors import FeedgraphError, Throttled
@@ -13,6 +15,8 @@ from app.transports.graphql.subscriptions import gap_payload
 from app.transports.realtime.groups import OUTAGE_S, PAUSE_S, Group, before, gone
 from app.transports.realtime.listening import Listener
 from app.transports.realtime.news import News
+
+log = structlog.get_logger(__name__)
 
 if TYPE_CHECKING:  # the hub starts replays
     from app.transports.realtime.hub import Hub
@@ -34,6 +38,10 @@ async def replay(hub: "Hub", listener: Listener, group: Group) -> None:
                 listener.break_off()
                 return
             await asyncio.sleep(PAUSE_S)
+        except Exception as error:  # whatever it is: nobody may wait for ever in silence
+            log.error("event_not_told", behind=str(listener.cursor), exc_info=error)
+            listener.break_off()
+            return
     group.caught_up()
 
 

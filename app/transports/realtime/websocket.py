@@ -123,7 +123,7 @@ class SocketListener(Listener):
 
     def break_off(self) -> None:
         """Close the socket so that the client comes back later."""
-        self._connection.close_soon(CloseCode.TRY_AGAIN_LATER, "The database cannot be reached: come back in a moment.")
+        self._connection.close_soon(CloseCode.TRY_AGAIN_LATER, "We cannot go on: come back in a moment, with your cursor.")
 
 
 class SocketConnection:

@@ -374,3 +374,38 @@ async def test_listeners_are_sent_away_when_the_outage_lasts(
     again = await server.socket()
     await again.subscribe(POSTS, after=late.ack["payload"]["cursor"])
     assert (await data(again))["id"] == id_
+
+
+async def test_nobody_waits_in_silence_for_what_failed(server: TestServer, monkeypatch: pytest.MonkeyPatch):
+    async def broken(*_: Any) -> Any:
+        raise RuntimeError("not foreseen")
+
+    ann = await server.person()
+    live, late = await server.socket(), await server.socket()
+    await live.subscribe(POSTS)
+    await listening(server, 1)
+    monkeypatch.setattr(Subscription, "shown", broken)
+    await ann.post()
+    await late.subscribe(POSTS, after=late.ack["payload"]["cursor"])
+    assert [(await socket.closed())[0] for socket in (live, late)] == [1013, 1013]
+    monkeypatch.undo()
+    again = await server.socket()
+    await again.subscribe(POSTS, after=late.ack["payload"]["cursor"])
+    assert (await data(again))["author"] == {"name": ann.username.title()}
+
+
+async def test_what_listening_comes_to_is_in_the_metrics(server: TestServer):
+    ann = await server.person()
+    head = (await server.graphql("{ eventCursor }")).data["eventCursor"]
+    await ann.post()
+    sockets = [await server.socket() for _ in range(3)]
+    await sockets[0].subscribe(POSTS, after=head)
+    await data(sockets[0])
+    await sockets[1].subscribe(POSTS, after="1-1")  # another life of the log
+    await sockets[1].receive()
+    await sockets[2].subscribe(POSTS, author=ann.id)
+    await listening(server, 3)
+    async with server.http.get(f"{server.url}/metrics") as response:
+        lines = dict(line.rsplit(" ", 1) for line in (await response.text()).splitlines() if line.startswith("feedgraph_"))
+    names = ("subscriptions", "subscription_groups", "live_connections", "deliveries_total", "replays_total", "gaps_total")
+    assert [float(lines[f"feedgraph_{name}"]) for name in names] == [3, 2, 3, 1, 2, 1]
