@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import bench, demo, migrate, persist, plan, posts, schema, serve, settings, tokens
+from app.cli import bench, demo, jobs, migrate, persist, plan, posts, schema, serve, settings, tokens, worker
 
 app = typer.Typer(
     help="feedgraph: a GraphQL-first social feed server. `make run` starts it with everything it needs.",
@@ -10,12 +10,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve.serve)
+app.command()(worker.worker)
 app.command()(migrate.migrate)
 app.command()(demo.demo)
 app.command()(schema.schema)
 app.command()(persist.persist)
 app.command()(settings.settings)
 app.command()(plan.plan)
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(posts.app, name="posts")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(bench.app, name="bench")

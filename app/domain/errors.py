@@ -9,6 +9,7 @@ FeedgraphError
  ├─ Forbidden                  FORBIDDEN
  ├─ NotFound                   NOT_FOUND
  ├─ Conflict                   CONFLICT
+ ├─ Gone                       GONE
  ├─ Throttled                  THROTTLED
  ├─ DeadlineExceeded           DEADLINE_EXCEEDED
  ├─ Overloaded                 OVERLOADED
@@ -85,6 +86,12 @@ class Conflict(FeedgraphError):
     """Somebody else changed this at the same moment, or the name is taken: read again, then try again."""
 
     code = "CONFLICT"
+
+
+class Gone(FeedgraphError):
+    """This was here once and is not any more: it was fetched already, or its time is over."""
+
+    code = "GONE"
 
 
 class Throttled(FeedgraphError):

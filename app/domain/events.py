@@ -17,6 +17,7 @@ class EventType(StrEnum):
     POST_EDITED = "post.edited"
     POST_DELETED = "post.deleted"
     SESSION_REVOKED = "session.revoked"
+    JOB_UPDATED = "job.updated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class NewEvent:
 
     type: EventType
     topics: tuple[str, ...]
-    subject_id: int  # the post or the session that the event is about
+    subject_id: int  # the post, the session or the job that the event is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Gap:
 
 
 PUBLIC_POSTS = "posts"
+QUEUED_JOBS = "jobs.queued"  # beside a job's own topic, where a worker should look for it
 
 
 def author_topic(user_id: int) -> str:
@@ -82,6 +84,11 @@ def author_topic(user_id: int) -> str:
 def post_topic(post_id: int) -> str:
     """Return the topic of what happens to one post."""
     return f"post:{post_id}"
+
+
+def job_topic(job_id: int) -> str:
+    """Return the topic of one job's state and progress; only its owner may listen to it."""
+    return f"job:{job_id}"
 
 
 def session_topic(session_id: int) -> str:

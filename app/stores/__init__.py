@@ -3,7 +3,7 @@
 Reads are plural and keep the batch contract: the answer has the length and the order of the keys, missing is None.
 """
 
-from app.stores import attempts, buckets, demo, feeds, follows, idempotency, likes, nodes, persisted, posts, sessions, users
+from app.stores import attempts, buckets, demo, feeds, follows, idempotency, jobs, likes, nodes, persisted, posts, sessions, users
 
 __all__ = [
     "attempts",
@@ -12,6 +12,7 @@ __all__ = [
     "feeds",
     "follows",
     "idempotency",
+    "jobs",
     "likes",
     "nodes",
     "persisted",

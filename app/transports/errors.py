@@ -63,6 +63,7 @@ ROWS: Final[dict[str, Row]] = {
     "FORBIDDEN": Row(403),
     "NOT_FOUND": Row(404),
     "CONFLICT": Row(409),
+    "GONE": Row(410),
     "THROTTLED": Row(429),
     # The server.
     "DEADLINE_EXCEEDED": Row(504, is_logged=True),
