@@ -128,6 +128,8 @@ class Settings(BaseSettings):
     job_stop_s: Seconds = Field(3, description="time for running jobs to end on SIGTERM; after it they are handed back")
     job_ttl_s: Positive = Field(30 * 24 * 3600, description="how long a job is kept after its end")
 
+    export_ttl_s: Positive = Field(24 * 3600, description="how long an export can be fetched")
+
     # Live delivery.
     ws_init_timeout_s: Seconds = Field(5, description="time for connection_init on a WebSocket")
     ws_heartbeat_s: Seconds = Field(25, description="pings to idle WebSockets; a peer that does not answer is closed")

@@ -20,6 +20,7 @@ async def keep_house(db: Database, settings: Settings) -> None:
     while True:
         try:
             await stores.sessions.delete_expired(db)
+            await stores.blobs.delete_expired(db)
             await stores.jobs.delete_older(db, ttl_s=settings.job_ttl_s)
             await job_queue.forget_old(db)
             await stores.idempotency.delete_older(db, ttl_s=settings.idempotency_ttl_s)

@@ -38,6 +38,11 @@ class LiveJob:
     cursor: EventCursor
     job: Job
 
+    @property
+    def subject(self) -> Job:
+        """What the event is about: the root of what is answered to it."""
+        return self.job
+
 
 @dataclass(slots=True)
 class Attempt:
@@ -139,6 +144,20 @@ async def enqueue(db: Database, owner_id: int, kind: str, input_: dict[str, Any]
     await job_queue.enqueue(db, kind, job.id)
     await event_log.append(db, event_about(job.id, is_queued=True))
     return job
+
+
+def report(job: Job) -> dict[str, Any]:
+    """Return what a job tells at its end.
+
+    Raises:
+        Conflict: it has not ended.
+        NotFound: it did not succeed.
+    """
+    if not job.has_ended:
+        raise Conflict("The job is still running: ask for it until it has succeeded.")
+    if job.state is not JobState.SUCCEEDED or job.result is None:
+        raise NotFound("This job did not succeed: it has no result.")
+    return job.result
 
 
 async def cancel(ctx: RequestContext, id_: int) -> Job:

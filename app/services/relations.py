@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from app import stores
 from app.domain.models import Post, User
 from app.domain.paging import Order, Page, Slice
+from app.stores.nodes import Node
 
 if TYPE_CHECKING:  # the context holds the loaders, which are made from these declarations
     from app.services.context import RequestContext
@@ -87,7 +88,7 @@ async def posts_by_ids(ctx: "RequestContext", ids: Sequence[int], columns: Colum
     return await stores.posts.by_ids(ctx.db, ids, columns, viewer_id=ctx.viewer_id)
 
 
-async def _nodes_by_ids(ctx: "RequestContext", ids: Sequence[int], _columns: Columns = None) -> Sequence[User | Post | None]:
+async def _nodes_by_ids(ctx: "RequestContext", ids: Sequence[int], _columns: Columns = None) -> Sequence[Node | None]:
     return await stores.nodes.by_ids(ctx.db, ids, viewer_id=ctx.viewer_id)
 
 
@@ -135,7 +136,7 @@ async def _viewer_likes(ctx: "RequestContext", ids: Sequence[int], _columns: Col
 USER: Root[User | None] = Root("user", users_by_ids)
 USER_BY_NAME: Root[User | None] = Root("userByName", users_by_usernames)
 POST: Root[Post | None] = Root("post", posts_by_ids)
-NODE: Root[User | Post | None] = Root("node", _nodes_by_ids)
+NODE: Root[Node | None] = Root("node", _nodes_by_ids)
 
 # From a thing to its neighbours.
 POST_AUTHOR: One[Post, User | None] = One("post.author", "author_id", users_by_ids, join="author")

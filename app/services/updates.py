@@ -35,6 +35,11 @@ class LivePost:
     cursor: EventCursor
     post: Post
 
+    @property
+    def subject(self) -> Post:
+        """What the event is about: the root of what is answered to it."""
+        return self.post
+
 
 async def posts_added(
     ctx: RequestContext, *, author_id: int | None = None, after: EventCursor | None = None

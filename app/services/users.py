@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from app.domain import text
 from app.domain.errors import InvalidInput
-from app.domain.models import Post, User
+from app.domain.models import User
 from app.services import relations
 from app.services.context import RequestContext
 from app.services.relations import Root
+from app.stores.nodes import Node
 
 
 def key(*, id_: int | None, username: str | None) -> tuple[int | str, Root[User | None]]:
@@ -41,8 +42,8 @@ async def viewer(ctx: RequestContext) -> User | None:
     return await ctx.loaders.one(relations.USER, ctx.viewer_id) if ctx.viewer_id is not None else None
 
 
-async def nodes(ctx: RequestContext, ids: Sequence[int]) -> list[User | Post | None]:
-    """Return the users and posts with these ids; None where there is none that the viewer may see. One statement.
+async def nodes(ctx: RequestContext, ids: Sequence[int]) -> list[Node | None]:
+    """Return the users, posts and jobs with these ids; None where there is none that the viewer may see. One statement.
 
     Raises:
         InvalidInput: there are more ids than one call may ask for.

@@ -3,12 +3,30 @@
 Reads are plural and keep the batch contract: the answer has the length and the order of the keys, missing is None.
 """
 
-from app.stores import attempts, buckets, demo, feeds, follows, idempotency, jobs, likes, nodes, persisted, posts, sessions, users
+from app.stores import (
+    attempts,
+    blobs,
+    buckets,
+    demo,
+    exports,
+    feeds,
+    follows,
+    idempotency,
+    jobs,
+    likes,
+    nodes,
+    persisted,
+    posts,
+    sessions,
+    users,
+)
 
 __all__ = [
     "attempts",
+    "blobs",
     "buckets",
     "demo",
+    "exports",
     "feeds",
     "follows",
     "idempotency",

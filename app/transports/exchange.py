@@ -8,6 +8,7 @@ import orjson
 from aiohttp import ClientPayloadError, hdrs, web
 
 from app import services
+from app.domain.models import Job, JobState
 from app.infra.database import Counts
 from app.services.context import RequestContext, Resources
 from app.transports.errors import Problem, RequestError
@@ -112,6 +113,13 @@ async def to_the_end(request: web.Request, work: Coroutine[Any, Any, Result]) ->
     unfinished.add(task)
     task.add_done_callback(unfinished.discard)
     return await asyncio.shield(task)
+
+
+def result_url(job: Job) -> str | None:
+    """Return where the result of a job is fetched, None where there is nothing to fetch, or not yet."""
+    if job.state is not JobState.SUCCEEDED or job.result is None:
+        return None
+    return str(job.result["url"]) if "url" in job.result else f"/api/v1/jobs/{job.id}/result"
 
 
 def wants_counts(request: web.Request) -> bool:

@@ -208,6 +208,7 @@ async def test_a_worker_that_stops_hands_back_and_the_attempt_does_not_count(add
         async with wiring.working(opened):
             await until(lambda: len(handler.attempts) == 1)
         [handed_back] = await stores.jobs.by_ids(db, [job.id], owner_id=user_id)
+        assert handed_back
         assert (handed_back.state, handed_back.attempts) == (JobState.QUEUED, 0)
         async with wiring.working(opened), asyncio.timeout(10):
             while not await stores.jobs.has_ended(db, job.id):  # noqa: ASYNC110  # nobody announces it

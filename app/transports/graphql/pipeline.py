@@ -139,7 +139,7 @@ async def answer_to(
     """Return the answer to one event, its position beside it."""
     if isinstance(update, Gap):
         return gap_answer(update)
-    event_executor = executor.build_per_event_executor(update.post)
+    event_executor = executor.build_per_event_executor(update.subject)
     event_executor.context_value = event_ctx = ctx.for_next_event()
     paid = await paid_event(event_ctx, bill)
     try:

@@ -7,6 +7,7 @@ from graphql import GraphQLField, GraphQLFieldResolver, GraphQLResolveInfo, Grap
 from strawberry.schema.config import StrawberryConfig
 
 from app.transports.graphql.feeds import FeedQueries
+from app.transports.graphql.jobs import Job, JobMutations, JobQueries, JobSubscriptions
 from app.transports.graphql.nodes import NodeQueries
 from app.transports.graphql.posts import Post, PostMutations, PostQueries, PostSubscriptions
 from app.transports.graphql.rate_limit import RateLimitQueries
@@ -16,17 +17,17 @@ from app.transports.graphql.users import User, UserMutations, UserQueries
 
 
 @strawberry.type(description="What can be read.")
-class Query(UserQueries, PostQueries, FeedQueries, NodeQueries, RateLimitQueries):
+class Query(UserQueries, PostQueries, FeedQueries, NodeQueries, JobQueries, RateLimitQueries):
     """What can be read."""
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(SessionMutations, PostMutations, UserMutations):
+class Mutation(SessionMutations, PostMutations, UserMutations, JobMutations):
     """What can be done."""
 
 
 @strawberry.type(description="What can be listened to. Every `next` carries its position as extensions.cursor.")
-class Subscription(PostSubscriptions):
+class Subscription(PostSubscriptions, JobSubscriptions):
     """What can be listened to."""
 
 
@@ -34,7 +35,7 @@ SCHEMA = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[User, Post],
+    types=[User, Post, Job],
     config=StrawberryConfig(scalar_map=SCALARS),
 )
 

@@ -19,11 +19,14 @@ PROBLEM_TYPE = "application/problem+json"
 VARY = {hdrs.VARY: "Accept, Authorization, Accept-Encoding"}
 
 
-def answering(handler: Handler) -> Handler:
-    """Return a handler whose failures leave as problems, masked where they were not meant, and whose reads have a deadline."""
+def answering(handler: Handler, *, is_long: bool = False) -> Handler:
+    """Return a handler whose failures leave as problems, masked where they were not meant, and whose reads have a deadline.
+
+    One that `is_long` has none: what it sends or receives goes on for as long as something moves.
+    """
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        is_read = request.method in {hdrs.METH_GET, hdrs.METH_HEAD}
+        is_read = request.method in {hdrs.METH_GET, hdrs.METH_HEAD} and not is_long
         try:
             return await within(request.app[RESOURCES].settings.query_timeout_s if is_read else None, handler(request))
         except web.HTTPException:
