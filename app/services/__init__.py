@@ -1,8 +1,24 @@
 """What a person can do with the server: one function for each thing, its only meaning, whatever face asks for it."""
 
-from app.services import blobs, budgets, demo, exports, follows, jobs, likes, persisted, posts, sessions, updates, users, working
+from app.services import (
+    accounts,
+    blobs,
+    budgets,
+    demo,
+    exports,
+    follows,
+    jobs,
+    likes,
+    persisted,
+    posts,
+    sessions,
+    updates,
+    users,
+    working,
+)
 
 __all__ = [
+    "accounts",
     "blobs",
     "budgets",
     "demo",

@@ -4,6 +4,7 @@ Reads are plural and keep the batch contract: the answer has the length and the 
 """
 
 from app.stores import (
+    accounts,
     attempts,
     blobs,
     buckets,
@@ -22,6 +23,7 @@ from app.stores import (
 )
 
 __all__ = [
+    "accounts",
     "attempts",
     "blobs",
     "buckets",

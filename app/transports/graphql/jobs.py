@@ -110,6 +110,15 @@ class JobMutations:
     async def request_export(self, info: Info) -> JobPayload:
         return payload(await services.exports.request(info.context))
 
+    @mutation(
+        graphql_type=JobPayload,
+        description="Delete the viewer's account with all that belongs to it. Nobody can sign in any more, and nothing stops it.",
+    )
+    async def delete_account(
+        self, info: Info, password: Annotated[str, strawberry.argument(description="The account's password, once more.")]
+    ) -> JobPayload:
+        return payload(await services.accounts.request_deletion(info.context, password))
+
     @mutation(graphql_type=JobPayload, description="Stop a job; one that has ended stays as it is.")
     async def cancel_job(self, info: Info, id: JobId) -> JobPayload:
         return payload(await services.jobs.cancel(info.context, parse_id(id)))

@@ -6,12 +6,13 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from app import services
+from app.domain.errors import InvalidInput
 from app.domain.ids import parse_id
 from app.domain.models import Job, JobState
 from app.domain.times import wire_time
 from app.services import exports
 from app.services.context import RequestContext
-from app.transports.exchange import authenticated, result_url, to_the_end
+from app.transports.exchange import authenticated, json_body, result_url, to_the_end
 from app.transports.rest.answers import VARY, page_response, resource_response, wished_page, within
 
 PREFER = "Prefer"
@@ -61,6 +62,17 @@ async def export(request: web.Request) -> web.Response:
     ctx = await authenticated(request)
     job = await to_the_end(request, within(ctx.settings.mutation_timeout_s, exports.request(ctx)))
     return await accepted(request, ctx, job)
+
+
+async def delete_account(request: web.Request) -> web.Response:
+    """POST /account-deletions: delete the viewer's account; the body has its password once more."""
+    body = await json_body(request)
+    password = body.get("password") if isinstance(body, dict) else None
+    if not isinstance(password, str):
+        raise InvalidInput("The body must be a JSON object with the key password, a string.", field="password")
+    ctx = await authenticated(request)
+    work = services.accounts.request_deletion(ctx, password)
+    return await accepted(request, ctx, await to_the_end(request, within(ctx.settings.mutation_timeout_s, work)))
 
 
 async def result(request: web.Request) -> web.StreamResponse:
