@@ -1,16 +1,16 @@
 """The end of an account: nobody signs in from the moment it is accepted, and in the end nothing of it is left."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app import stores
-from app.domain import events
 from app.domain.errors import Forbidden
+from app.domain.events import EventType, NewEvent, about_post, about_session, about_user
 from app.domain.models import Job
 from app.infra import event_log
 from app.infra.database import Database
-from app.services import jobs, posts, sessions
+from app.services import jobs, sessions
 from app.services.context import RequestContext
 from app.services.jobs import Attempt
 
@@ -34,7 +34,8 @@ async def request_deletion(ctx: RequestContext, password: str) -> Job:
                 await event_log.append(db, jobs.event_about(job.id))
         job = await jobs.request(ctx, db, jobs.ACCOUNT_DELETION, is_single=True)
         await stores.accounts.close(db, viewer.user_id)
-        await tell_ended(db, await stores.accounts.delete_sessions(db, viewer.user_id, but=viewer.session_id))
+        ended = await stores.accounts.delete_sessions(db, viewer.user_id, but=viewer.session_id)
+        await tell(db, [about_session(id_) for id_ in ended])
     ctx.resources.relay.wake()
     return job
 
@@ -46,7 +47,7 @@ async def delete(attempt: Attempt) -> dict[str, Any]:
     await work.run()
     async with attempt.db.transaction() as db:
         await attempt.advance(db, work.done, work.total)
-        await tell_ended(db, await stores.accounts.delete_sessions(db, user_id))
+        await tell(db, [about_session(id_) for id_ in await stores.accounts.delete_sessions(db, user_id)])
     attempt.tell()
     await work.run()
     async with attempt.db.transaction() as db:
@@ -57,6 +58,7 @@ async def delete(attempt: Attempt) -> dict[str, Any]:
             await attempt.advance(db, work.done, work.done)
             await stores.blobs.delete_of_owner(db, user_id)
             await stores.accounts.delete(db, user_id)
+            await tell(db, [about_user(EventType.USER_DELETED, user_id)])
     return {}
 
 
@@ -83,28 +85,31 @@ class Sweep:
 
 async def remove_posts(db: Database, user_id: int) -> int:
     """Remove the next of somebody's posts; return how many."""
-    removed = await stores.accounts.delete_posts(db, user_id, limit=ROWS_AT_ONCE)
+    removed, answered = await stores.accounts.delete_posts(db, user_id, limit=ROWS_AT_ONCE)
     await stores.users.add_to_posts_count(db, user_id, -len(removed))
-    for post in removed:
-        await event_log.append(db, posts.event_about(post, events.EventType.POST_DELETED))
+    await tell(db, [about_post(EventType.POST_DELETED, post) for post in removed])
+    await tell(db, [about_post(EventType.POST_COUNTERS, post) for post in answered])
     return len(removed)
 
 
 async def remove_likes(db: Database, user_id: int) -> int:
     """Remove the next of somebody's likes; return how many."""
-    return len(await stores.accounts.delete_likes(db, user_id, limit=ROWS_AT_ONCE))
+    liked = await stores.accounts.delete_likes(db, user_id, limit=ROWS_AT_ONCE)
+    await tell(db, [about_post(EventType.POST_COUNTERS, post) for post in liked])
+    return len(liked)
 
 
 async def remove_follows(db: Database, user_id: int) -> int:
     """Remove the next follows of somebody and by somebody; return how many."""
-    return await stores.accounts.delete_follows(db, user_id, limit=ROWS_AT_ONCE)
+    removed, others = await stores.accounts.delete_follows(db, user_id, limit=ROWS_AT_ONCE)
+    await tell(db, [about_user(EventType.USER_CHANGED, id_) for id_ in others])
+    return removed
 
 
 KINDS = (remove_posts, remove_likes, remove_follows)
 
 
-async def tell_ended(db: Database, session_ids: Iterable[int]) -> None:
-    """Tell the streams of sessions that these have ended."""
-    for id_ in session_ids:
-        topic = events.session_topic(id_)
-        await event_log.append(db, events.NewEvent(events.EventType.SESSION_REVOKED, (topic,), id_))
+async def tell(db: Database, events: Sequence[NewEvent]) -> None:
+    """Leave the events, if there are any, in the log."""
+    if events:
+        await event_log.append(db, *events)

@@ -20,8 +20,11 @@ async def size(db: Database, user_id: int) -> int:
     return int(await db.fetchval(sql, user_id) or 0)
 
 
-async def delete_posts(db: Database, user_id: int, *, limit: int) -> list[Post]:
-    """Remove somebody's oldest posts, so many at most, with what others liked of them; return what they were. Two statements."""
+async def delete_posts(db: Database, user_id: int, *, limit: int) -> tuple[list[Post], list[Post]]:
+    """Remove somebody's oldest posts, so many at most, with the likes of them. Two statements.
+
+    Return what they were, and the posts that have fewer replies now.
+    """
     rows = await db.fetch(
         f"""
         with doomed as (select id from posts where author_id = $1 order by id limit $2 for update)
@@ -31,12 +34,12 @@ async def delete_posts(db: Database, user_id: int, *, limit: int) -> list[Post]:
         limit,
     )
     removed = sorted((Post(*row) for row in rows), key=lambda post: post.id)
-    await add_to_posts(db, "replies_count", Counter(post.in_reply_to_id for post in removed if post.in_reply_to_id), sign=-1)
-    return removed
+    answered = Counter(post.in_reply_to_id for post in removed if post.in_reply_to_id)
+    return removed, await add_to_posts(db, "replies_count", answered, sign=-1)
 
 
-async def delete_likes(db: Database, user_id: int, *, limit: int) -> list[int]:
-    """Take back somebody's likes, so many at most; return the posts that were liked. Two statements."""
+async def delete_likes(db: Database, user_id: int, *, limit: int) -> list[Post]:
+    """Take back somebody's likes, so many at most; return the posts as they are then. Two statements."""
     rows = await db.fetch(
         """
         with liked as (select post_id from likes where user_id = $1 order by post_id limit $2),
@@ -46,13 +49,11 @@ async def delete_likes(db: Database, user_id: int, *, limit: int) -> list[int]:
         user_id,
         limit,
     )
-    post_ids = [row[0] for row in rows]
-    await add_to_posts(db, "likes_count", Counter(post_ids), sign=-1)
-    return post_ids
+    return await add_to_posts(db, "likes_count", Counter(row[0] for row in rows), sign=-1)
 
 
-async def delete_follows(db: Database, user_id: int, *, limit: int) -> int:
-    """End follows of somebody and by somebody, so many at most; return how many. Two statements."""
+async def delete_follows(db: Database, user_id: int, *, limit: int) -> tuple[int, list[int]]:
+    """End follows of somebody and by somebody, so many at most; return how many, and the other people. Two statements."""
     rows = await db.fetch(
         """
         with doomed as (
@@ -78,22 +79,23 @@ async def delete_follows(db: Database, user_id: int, *, limit: int) -> int:
         [following[id_] for id_ in everybody],
         [followers[id_] for id_ in everybody],
     )
-    return len(rows)
+    return len(rows), [id_ for id_ in everybody if id_ != user_id]
 
 
-async def add_to_posts(db: Database, counter: str, numbers: Mapping[int, int], *, sign: int) -> None:
-    """Keep a counter of many posts equal to what it counts; posts may be gone. One statement."""
+async def add_to_posts(db: Database, counter: str, numbers: Mapping[int, int], *, sign: int) -> list[Post]:
+    """Keep a counter of many posts equal to what it counts; return those that still are. One statement."""
     ids = sorted(numbers)
-    await db.execute(
+    rows = await db.fetch(
         f"""
         with change as (select * from unnest($1::bigint[], $2::integer[]) c (id, number)),
         locked as (select p.id from posts p join change on change.id = p.id order by p.id for no key update of p)
         update posts p set {counter} = p.{counter} + c.number
-        from change c join locked on locked.id = c.id where p.id = c.id
+        from change c join locked on locked.id = c.id where p.id = c.id returning {posts.COLUMNS}
         """,
         ids,
         [sign * numbers[id_] for id_ in ids],
     )
+    return [Post(*row) for row in rows]
 
 
 async def lock(db: Database, user_id: int) -> bool:
