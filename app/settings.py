@@ -132,6 +132,10 @@ class Settings(BaseSettings):
     job_stop_s: Seconds = Field(3, description="time for running jobs to end on SIGTERM; after it they are handed back")
     job_ttl_s: Positive = Field(30 * 24 * 3600, description="how long a job is kept after its end")
 
+    max_upload_bytes: Positive = Field(256 * 1024 * 1024, description="an archive to import")
+    max_unpacked_bytes: Positive = Field(2 * 1024**3, description="what an archive may unpack to, as far as it is read")
+    max_archive_item_bytes: Positive = Field(1024 * 1024, description="one entry of an archive, such as a post with its context")
+    upload_ttl_s: Positive = Field(7 * 24 * 3600, description="how long an archive is kept for attempts to import it")
     export_ttl_s: Positive = Field(24 * 3600, description="how long an export can be fetched")
 
     # Live delivery.

@@ -4,6 +4,8 @@ FeedgraphError
  ├─ InvalidInput               BAD_USER_INPUT
  │   ├─ PageSize               PAGE_SIZE
  │   ├─ CursorInvalid          CURSOR_INVALID
+ │   ├─ ArchiveInvalid         ARCHIVE_INVALID
+ │   ├─ ArchiveTooLarge        ARCHIVE_TOO_LARGE
  │   └─ IdempotencyMismatch    IDEMPOTENCY_MISMATCH
  ├─ Unauthenticated            UNAUTHENTICATED
  ├─ Forbidden                  FORBIDDEN
@@ -56,6 +58,18 @@ class CursorInvalid(InvalidInput):
     """The cursor is not one of this list: pass a cursor back unchanged, to the list that gave it."""
 
     code = "CURSOR_INVALID"
+
+
+class ArchiveInvalid(InvalidInput):
+    """The archive cannot be read: send a .zip or a .tar.gz as it was exported."""
+
+    code = "ARCHIVE_INVALID"
+
+
+class ArchiveTooLarge(InvalidInput):
+    """The archive unpacks to more than is allowed, or holds a single entry that large."""
+
+    code = "ARCHIVE_TOO_LARGE"
 
 
 class IdempotencyMismatch(InvalidInput):

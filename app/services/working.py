@@ -14,7 +14,7 @@ from app.domain.events import QUEUED_JOBS, EventType
 from app.domain.models import Job
 from app.infra import event_log
 from app.infra.job_queue import Worker
-from app.services import accounts, exports, jobs
+from app.services import accounts, exports, imports, jobs
 from app.services.context import Resources
 from app.services.jobs import Attempt, Superseded
 
@@ -32,6 +32,7 @@ SECONDS_TO_PUT_BACK = 2.0
 HANDLERS: dict[str, tuple[Handler, int]] = {
     jobs.EXPORT: (exports.make, 4),
     jobs.ACCOUNT_DELETION: (accounts.delete, 2),
+    jobs.IMPORT: (imports.run, 2),
 }
 
 

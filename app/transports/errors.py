@@ -58,6 +58,8 @@ ROWS: Final[dict[str, Row]] = {
     "PAGE_SIZE": Row(422),
     "CURSOR_INVALID": Row(400),
     "IDEMPOTENCY_MISMATCH": Row(422),
+    "ARCHIVE_INVALID": Row(422),
+    "ARCHIVE_TOO_LARGE": Row(422),
     "REPLAY_GAP": Row(410),
     "UNAUTHENTICATED": Row(401),
     "FORBIDDEN": Row(403),

@@ -12,7 +12,7 @@ from app.domain.models import Job, JobState
 from app.domain.times import wire_time
 from app.services import exports
 from app.services.context import RequestContext
-from app.transports.exchange import authenticated, json_body, result_url, to_the_end
+from app.transports.exchange import authenticated, body_chunks, json_body, result_url, to_the_end
 from app.transports.rest.answers import VARY, page_response, resource_response, wished_page, within
 
 PREFER = "Prefer"
@@ -62,6 +62,14 @@ async def export(request: web.Request) -> web.Response:
     ctx = await authenticated(request)
     job = await to_the_end(request, within(ctx.settings.mutation_timeout_s, exports.request(ctx)))
     return await accepted(request, ctx, job)
+
+
+async def import_archive(request: web.Request) -> web.Response:
+    """POST /imports: import the archive that is the body, a .zip or a .tar.gz of Mastodon's export."""
+    ctx = await authenticated(request)
+    ctx.signed_in()
+    chunks = body_chunks(request, most=ctx.settings.max_upload_bytes)
+    return await accepted(request, ctx, await services.imports.request(ctx, chunks))
 
 
 async def delete_account(request: web.Request) -> web.Response:

@@ -25,4 +25,5 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get(PREFIX + "/jobs/{id}/result", answering(jobs.result, is_long=True), allow_head=False)
     app.router.add_delete(PREFIX + "/jobs/{id}", answering(jobs.cancel))
     app.router.add_post(PREFIX + "/account-deletions", answering(jobs.delete_account))
+    app.router.add_post(PREFIX + "/imports", answering(jobs.import_archive, is_long=True))
     app.router.add_post(PREFIX + "/exports", answering(jobs.export))
