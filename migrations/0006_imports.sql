@@ -15,5 +15,5 @@ create function imported_id(written_at timestamptz) returns bigint language sql 
         when written_at >= timestamptz '2020-01-01T00:00:00Z'
             then (extract(epoch from written_at) * 1000)::bigint - 1577836800000
         else greatest(extract(epoch from written_at)::bigint - 946684800, 0) -- seconds since 2000: at most 631,152,000
-    end) << 22 | 1 << 12 | (nextval('id_sequence') & 4095)
+    end) << 22 | (1 << 12) | (nextval('id_sequence') & 4095)
 $$;

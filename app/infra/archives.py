@@ -18,6 +18,8 @@ from app.domain.errors import ArchiveInvalid, ArchiveTooLarge, InvalidInput
 
 BLOCK = tarfile.BLOCKSIZE
 CHUNK_BYTES = 64 * 1024
+MAX_DEPTH = 100  # of lists and objects in each other
+STARTS, ENDS = {"start_map", "start_array"}, {"end_map", "end_array"}
 MAX_ZIP_READ_BYTES = 4 * 1024 * 1024  # the list of files at a zip's end is read at once: tens of thousands of names
 HEADS_ONLY: Final = {
     tarfile.XHDTYPE,
@@ -121,13 +123,13 @@ class SmallReads:
         return found
 
 
-def items(file: IO[bytes], name: str, path: str, *, most: int, most_an_item: int) -> Iterator[Any]:
-    """Give the items at a path (as ijson writes paths) of the JSON file with this name, one after the other.
+def items(file: IO[bytes], name: str, key: str, *, most: int, most_an_item: int) -> Iterator[Any]:
+    """Give the items of the list that a JSON file with this name has under a key, one after the other.
 
     Args:
         file: the archive, which can seek.
         name: the file's last name; the first one of that name is read.
-        path: such as "orderedItems.item".
+        key: the name that the list has in the file's object.
         most: bytes that may come out of the archive in all.
         most_an_item: bytes between one item and the next.
 
@@ -138,13 +140,36 @@ def items(file: IO[bytes], name: str, path: str, *, most: int, most_an_item: int
     try:
         with opened(file, name, most=most, most_an_item=most_an_item) as (stream, bounds):
             bounds.next_item()
-            for item in ijson.items(stream, path, use_float=True, buf_size=CHUNK_BYTES):
+            for item in listed(ijson.basic_parse(stream, use_float=True, buf_size=CHUNK_BYTES), key):
                 bounds.next_item()
                 yield item
     except InvalidInput:
         raise
     except BROKEN as error:
         raise invalid(error) from error
+
+
+def listed(events: Iterator[tuple[str, Any]], key: str) -> Iterator[Any]:
+    """Give the items of the list under a key, from a parser's events. (ijson's own way keeps a path for each level: quadratic.)
+
+    Raises:
+        ArchiveInvalid: something is nested too deeply.
+    """
+    depth, last_key, is_inside, builder = 0, None, False, ijson.ObjectBuilder()
+    for event, value in events:
+        is_start = event in STARTS
+        depth -= event in ENDS
+        if depth == 1:
+            is_inside = event == "start_array" and last_key == key
+            last_key = value if event == "map_key" else None
+        elif is_inside:
+            builder.event(event, value)
+            if depth == 2 and not is_start:
+                yield builder.value
+                builder = ijson.ObjectBuilder()
+        depth += is_start
+        if depth > MAX_DEPTH:
+            raise ArchiveInvalid(f"The archive nests more than {MAX_DEPTH} levels.")
 
 
 def beginning(file: IO[bytes], name: str, *, size: int, most: int) -> bytes:
@@ -166,7 +191,8 @@ def beginning(file: IO[bytes], name: str, *, size: int, most: int) -> bytes:
 
 def invalid(error: Exception) -> ArchiveInvalid:
     """Return what is told of an archive that cannot be read."""
-    return ArchiveInvalid(f"The archive cannot be read: {str(error)[:100] or type(error).__name__}.")
+    reason = str(error).partition("\n")[0].strip(" .")[:100]  # what follows sends a part of the archive back
+    return ArchiveInvalid(f"The archive cannot be read: {reason or type(error).__name__}.")
 
 
 @contextmanager

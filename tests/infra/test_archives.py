@@ -20,7 +20,7 @@ SMALL = outbox(note(1), note(2))
 
 def read(archive, *, most=64 * MEBIBYTE, most_an_item=MEBIBYTE):
     """Return the entries of an archive."""
-    return list(archives.items(io.BytesIO(archive), "outbox.json", "orderedItems.item", most=most, most_an_item=most_an_item))
+    return list(archives.items(io.BytesIO(archive), "outbox.json", "orderedItems", most=most, most_an_item=most_an_item))
 
 
 def raw_tar(*members):
@@ -68,6 +68,8 @@ REFUSED = {
     "no JSON": tar_gz(outbox_json=b'{"orderedItems": [{"a": '),
     "no UTF-8": tar_gz(outbox_json=b'{"orderedItems": ["\xff\xfe"]}'),
     "a number of many digits": tar_gz(outbox_json=b'{"orderedItems": [' + b"9" * 5000 + b"]}"),
+    "deep nesting": tar_gz(outbox_json=b'{"orderedItems": [' + b"[" * MEBIBYTE),
+    "deep nesting elsewhere": tar_gz(outbox_json=b'{"a":' * MEBIBYTE),
     "sparse": raw_tar(("outbox.json", b"S", len(SMALL), SMALL)),
     "a file that is longer than the archive": raw_tar(("big", b"0", 2**33, b"")),
     "a directory named so": raw_tar(("outbox.json", b"5", 0, b"")),
@@ -108,7 +110,6 @@ TOO_LARGE = {
     "a bomb before the outbox": tar_gz(media_png=bytes(40 * MEBIBYTE), outbox_json=SMALL),
     "a long name": raw_tar(("././@LongLink", b"L", 40 * MEBIBYTE, bytes(40 * MEBIBYTE)), ("outbox.json", b"0", 2, b"{}")),
     "an extended header": raw_tar(("x", b"x", 40 * MEBIBYTE, bytes(40 * MEBIBYTE)), ("outbox.json", b"0", 2, b"{}")),
-    "deep nesting": bomb(b'{"orderedItems": [' + b"[" * (2 * MEBIBYTE)),
     "a list of 200,000 files": zip_of_many_files(200_000),
 }
 
@@ -126,7 +127,7 @@ def test_what_unpacks_to_too_much_is_refused_before_it_is_in_memory(name):
 
 
 def test_entries_within_the_limits_are_given_whatever_they_nest():
-    deep = json.loads("[" * 200 + "]" * 200)
+    deep = json.loads("[" * 90 + "]" * 90)
     assert read(tar_gz(outbox_json=json.dumps({"orderedItems": [deep, 1, None, "x", {"a": {}}]}).encode())) == [
         deep,
         1,
@@ -135,4 +136,4 @@ def test_entries_within_the_limits_are_given_whatever_they_nest():
         {"a": {}},
     ]
     assert read(tar_gz(outbox_json=b'{"orderedItems": {"item": 1}}')) == []
-    assert read(tar_gz(outbox_json=b'{"orderedItems": ["\\ud83d", 1e400]}')) != []
+    assert len(read(tar_gz(outbox_json=b'{"orderedItems": ["\\ud83d", 1e300, -0.0]}'))) == 3
