@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     graphiql: bool | None = Field(None, description="serve GraphiQL at /graphql; unset: only in development")
     introspection: bool | None = Field(None, description="answer introspection and give suggestions; unset: only in development")
     allowed_origins: Annotated[list[str], NoDecode] = Field(
-        [], description="other origins whose pages may open sockets, separated by commas"
+        [], description="other origins whose pages may call every face and open sockets, separated by commas"
     )
     metrics: bool | None = Field(
         None, description="serve /metrics for Prometheus; unset: in development, and in production where there is a token"
@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     max_node_ids: Positive = Field(100, description="ids in one nodes(ids:)")
     max_documents: Positive = Field(1_000, description="parsed and validated documents kept in memory")
 
+    max_response_cache_bytes: int = Field(
+        64 * 1024 * 1024, ge=0, description="answers to persisted public queries kept in memory, together; 0: none"
+    )
+
     # Persisted queries.
     persisted_mode: Literal["off", "apq", "prefer-trusted", "trusted-only"] = Field(
         "apq",
@@ -89,6 +93,11 @@ class Settings(BaseSettings):
     persisted_manifest: Path | None = Field(None, description="trusted documents by id, a file that `feedgraph persist` writes")
     persisted_ttl_s: Positive = Field(24 * 3600, description="how long a registered document is kept after its last use")
     max_persisted: Positive = Field(10_000, description="registered documents kept in Redis")
+
+    # How operations are executed.
+    executor: Literal["plan", "stock"] = Field(
+        "plan", description="plan: by plans, completed by graphql-core; stock: by Strawberry's own execute, to compare with"
+    )
 
     # Time and room for the work itself.
     query_timeout_s: Seconds = Field(5, description="deadline of a query or a REST read")
@@ -114,6 +123,9 @@ class Settings(BaseSettings):
 
     # Accounts.
     session_ttl_s: Positive = Field(90 * 24 * 3600, description="life of a bearer token")
+    session_cache_s: float = Field(
+        1, ge=0, le=60, description="how long a process believes that a bearer token is valid without asking again; 0: not at all"
+    )
     idempotency_ttl_s: Positive = Field(24 * 3600, description="how long an idempotency key is remembered")
     sign_in_attempts: Positive = Field(10, description="sign-in attempts for one account in 15 minutes")
     sign_ups_per_hour: Positive | None = Field(None, description="sign-ups from one address; unset: 20, in development 1,000")
@@ -143,6 +155,16 @@ class Settings(BaseSettings):
     ws_heartbeat_s: Seconds = Field(25, description="pings to idle WebSockets; a peer that does not answer is closed")
     ws_max_message_bytes: Positive = Field(64 * 1024, description="one WebSocket message from a client")
     ws_max_operations: Positive = Field(200, description="operations running on one WebSocket")
+    ws_messages_per_s: Positive = Field(50, description="messages from one WebSocket, after a burst of 200; those beyond wait")
+    ws_catch_up_bytes: Positive = Field(
+        256 * 1024, description="unread by a client: beyond, it reads on from the log when it can"
+    )
+    ws_max_waiting_bytes: Positive = Field(1024 * 1024, description="unread by a client for so long that it is closed")
+    ws_stalled_s: Seconds = Field(10, description="time in which a client that is behind must take something")
+    sse_heartbeat_s: Seconds = Field(12, description="comments on idle event streams")
+    long_poll_max_s: Seconds = Field(25, description="longest wait of a long poll for events; more counts as this")
+    poll_interval_s: Seconds = Field(2, description="how often short polls for events should come (their Retry-After)")
+    drain_s: Seconds = Field(5, description="time over which clients are sent away on SIGTERM")
     log_retention_s: Positive = Field(24 * 3600, description="age at which events leave the log")
     log_retention_events: Positive = Field(1_000_000, description="events kept in the log")
     relay_sweep_s: Seconds = Field(0.25, description="how often the relay looks for events whose wake-up was lost")

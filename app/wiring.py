@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
+from aiohttp import web
 
 from app import services, stores
 from app.domain.demo import DEMO_TOKEN
@@ -19,9 +21,12 @@ from app.infra.embedded import Addresses
 from app.infra.event_log import Relay, Tail
 from app.infra.recording import Recording
 from app.infra.redis import Redis
+from app.services.answers import Answers
 from app.services.budgets import Budgets
 from app.services.context import RequestContext, Resources
 from app.services.housekeeping import keep_house
+from app.services.known_sessions import KnownSessions
+from app.services.lookups import Lookups
 from app.settings import Settings
 from app.stores.attempts import Attempts
 from app.stores.buckets import Buckets
@@ -102,7 +107,9 @@ def shared_resources(settings: Settings, db: Database, redis: Redis) -> Resource
         retention_events=settings.log_retention_events,
     )
     texts, budgets = persisted_texts(settings, redis), Budgets(settings, Buckets(redis))
-    return Resources(settings, db, tail, relay, Attempts(redis), texts, budgets)
+    sessions = KnownSessions(tail, kept_s=settings.session_cache_s)
+    answers: Answers[Any] = Answers(tail, max_bytes=settings.max_response_cache_bytes)
+    return Resources(settings, db, tail, relay, Attempts(redis), texts, budgets, Lookups(db), sessions, answers)
 
 
 def recording_context(settings: Settings, *, is_anonymous: bool) -> tuple[RequestContext, Recording]:
@@ -115,7 +122,7 @@ def recording_context(settings: Settings, *, is_anonymous: bool) -> tuple[Reques
 
 def show_readings(resources: Resources) -> None:
     """Add to the metrics what the parts of the server count or know by themselves."""
-    db, budgets, read = resources.db, resources.budgets, resources.metrics.read
+    db, budgets, answers, read = resources.db, resources.budgets, resources.answers, resources.metrics.read
     read("counter", "feedgraph_sql_statements", "SQL statements sent by this process", lambda: db.statements)
     read(
         "gauge",
@@ -123,6 +130,13 @@ def show_readings(resources: Resources) -> None:
         "1 while Redis is away and callers pay from this process's own buckets",
         lambda: budgets.is_alone,
     )
+    cache = "feedgraph_response_cache"
+    read("counter", f"{cache}_hits", "Answers given from the response cache", lambda: answers.hits)
+    read("counter", f"{cache}_misses", "Answers looked for there and executed", lambda: answers.misses)
+    read("counter", f"{cache}_purges", "Answers thrown away because what they show changed", lambda: answers.purges)
+    read("counter", f"{cache}_evictions", "Answers thrown away for room", lambda: answers.evictions)
+    read("gauge", f"{cache}_bytes", "What the answers take", lambda: answers.bytes)
+    read("gauge", f"{cache}_entries", "How many answers are kept", lambda: len(answers))
 
 
 async def ended(tasks: list[asyncio.Task[None]]) -> None:
@@ -151,23 +165,25 @@ class Running:
     resources: Resources
     redis: Redis
     demo_token: str | None  # where the database has the demo user and this server takes the token
+    app: web.Application
 
 
 @asynccontextmanager
-async def running(settings: Settings, addresses: Addresses, *, say: Say) -> AsyncIterator[Running]:
-    """Serve while the context is open; at its end, stop in good order.
+async def running(settings: Settings, addresses: Addresses, *, say: Say, shares_port: bool = False) -> AsyncIterator[Running]:
+    """Serve while the context is open; at its end, stop in good order. `shares_port`: other processes listen there, too.
 
     Raises:
         ConfigurationError: the database or the port is not to be had.
     """
     async with opened_resources(settings, addresses, say=say) as (resources, redis):
-        demo_token = await usable_demo_token(resources)
+        demo_token = await usable_demo_token(resources.db, settings)
         slow_heads = SlowHeads(timeout_s=settings.head_timeout_s)
         checks = readiness(resources.db, redis)
         app = application(resources, checks, demo_token=demo_token, slow_heads=slow_heads)
         worker = working(resources) if settings.worker else nullcontext()
-        async with worker, serving(app, host=settings.host, port=settings.port, slow_heads=slow_heads):
-            yield Running(resources, redis, demo_token)
+        listening = serving(app, host=settings.host, port=settings.port, slow_heads=slow_heads, shares_port=shares_port)
+        async with worker, listening:
+            yield Running(resources, redis, demo_token, app)
 
 
 @asynccontextmanager
@@ -199,18 +215,25 @@ def stopped_by_signals() -> asyncio.Event:
     return stop
 
 
-async def serve(settings: Settings, addresses: Addresses, *, say: Say, ready: Callable[[str | None], None]) -> None:
+async def serve(
+    settings: Settings,
+    addresses: Addresses,
+    *,
+    say: Say,
+    ready: Callable[[str | None], None],
+    shares_port: bool = False,
+) -> None:
     """Serve until SIGTERM or SIGINT. `ready` is called once the port is open, with the demo user's token if there is one."""
     stop = stopped_by_signals()
-    async with running(settings, addresses, say=say) as server:
+    async with running(settings, addresses, say=say, shares_port=shares_port) as server:
         ready(server.demo_token)
         await stop.wait()
         say("Stopping …")
 
 
-async def usable_demo_token(resources: Resources) -> str | None:
+async def usable_demo_token(db: Database, settings: Settings) -> str | None:
     """Return the demo user's token where the database has it and this server takes it."""
-    if resources.settings.is_production or await stores.sessions.by_token(resources.db, DEMO_TOKEN) is None:
+    if settings.is_production or await stores.sessions.by_token(db, DEMO_TOKEN) is None:
         return None
     return DEMO_TOKEN
 

@@ -33,14 +33,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A suite that a shell started in the background inherits that, and so would the programs that tests send Ctrl-C to.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Rows are deleted rather than tables truncated: new files for each table and index cost a hundred times as much. The lock waits for
-# whoever still writes (a relay that is stopping), and keeps them away meanwhile.
+# Rows are deleted rather than tables truncated: new files for each table and index cost a hundred times as much. The lock waits
+# for whoever still writes (a relay that is stopping), and keeps them away meanwhile.
 TABLES = "dead_letters, jobs, pgqueuer, blobs, idempotency_keys, likes, follows, posts, sessions, users, outbox, event_log"
 EMPTY = f"""
 begin;
 lock table {TABLES}, event_log_head in exclusive mode;
 {"".join(f"delete from {table};" for table in TABLES.split(", "))}
-update event_log_head set position = 0;
+update event_log_head set position = 0, oldest = 0;
 commit
 """
 TRIES_TO_EMPTY = 5
@@ -50,6 +50,25 @@ def pytest_collection_finish():
     """Spare the collector what lives as long as the run: pytest collects garbage after each test that watches for warnings."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_addoption(parser):
+    """Let random tests run longer than a change has time for."""
+    parser.addoption("--rounds", type=int, default=1, help="how often tests with a random course run, each time another one")
+    parser.addoption("--fuzz", type=int, default=3, help="examples that schemathesis makes up for each operation")
+    parser.addoption("--reconnects", type=int, default=60, help="how often clients break off and come back in the test of that")
+
+
+def pytest_generate_tests(metafunc):
+    """Number the rounds of a test that asks for them."""
+    if "round_" in metafunc.fixturenames:
+        metafunc.parametrize("round_", range(metafunc.config.getoption("rounds")))
+
+
+@pytest.fixture
+def reconnects(request) -> int:
+    """How often clients break off and come back."""
+    return int(request.config.getoption("reconnects"))
 
 
 def quiet(*_args):
@@ -118,7 +137,8 @@ def settings(servers: Addresses) -> Settings:
 def make_settings(**changes) -> Settings:
     """Return settings for a test server: defaults, whatever the environment says, and these changes."""
     own = {"port": free_port(), "redis_prefix": f"test:{secrets.token_hex(6)}:"}
-    values = {**own, "max_new_documents_per_minute": 100_000, **changes}  # tests write many documents from one address
+    # Tests write many documents from one address, and count statements whether or not a second has passed.
+    values = {**own, "max_new_documents_per_minute": 100_000, "session_cache_s": 0.0, **changes}
     return unchanged_settings().model_copy(update=values)
 
 

@@ -2,7 +2,24 @@
 
 import typer
 
-from app.cli import bench, demo, jobs, migrate, persist, plan, posts, schema, serve, settings, tokens, worker
+from app.cli import (
+    bench,
+    bench_cache,
+    bench_engine,
+    demo,
+    fan_out,
+    jobs,
+    migrate,
+    persist,
+    plan,
+    posts,
+    schema,
+    serve,
+    settings,
+    tail,
+    tokens,
+    worker,
+)
 
 app = typer.Typer(
     help="feedgraph: a GraphQL-first social feed server. `make run` starts it with everything it needs.",
@@ -18,6 +35,10 @@ app.command()(persist.persist)
 app.command()(settings.settings)
 app.command()(plan.plan)
 app.add_typer(jobs.app, name="jobs")
+app.command()(tail.tail)
 app.add_typer(posts.app, name="posts")
 app.add_typer(tokens.app, name="tokens")
+bench.app.command()(bench_engine.engine)
+bench.app.command()(bench_cache.cache)
 app.add_typer(bench.app, name="bench")
+bench.app.command("fan-out")(fan_out.fan_out)

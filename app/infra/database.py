@@ -43,6 +43,13 @@ UNREACHABLE = (
     asyncpg.CrashShutdownError,
 )
 
+CONFLICTING = (
+    asyncpg.UniqueViolationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+)
+
 
 @dataclass(slots=True)
 class Counts:
@@ -59,7 +66,7 @@ class Database:
     Raises from every method:
         Unavailable: PostgreSQL cannot be reached or gives no connection in time.
         DeadlineExceeded: PostgreSQL stopped the statement at its own limit.
-        Conflict: the statement met a row that another transaction made or holds (unique key, deadlock).
+        Conflict: the statement met what another transaction made or holds (unique key, deadlock, a lock that it did not get).
         NotFound: the statement's row points at one that is gone.
         InvalidInput: PostgreSQL cannot hold a value (out of range).
     """
@@ -83,6 +90,11 @@ class Database:
     @property
     def in_transaction(self) -> bool:
         """Say whether this door belongs to a transaction."""
+        return self._held is not None
+
+    @property
+    def holds_connection(self) -> bool:
+        """Say whether this door has a connection of its own at hand. Whoever waits for others meanwhile keeps it from them."""
         return self._held is not None
 
     @property
@@ -160,14 +172,10 @@ class Database:
                 raise
             await transaction.commit()
 
-    @asynccontextmanager
-    async def on_one_connection(self) -> AsyncIterator["Database"]:
-        """Give a door whose statements run one after the other on one connection, taken when the first one needs it."""
-        door = cast("OneConnection", self._door(OneConnection))
-        try:
-            yield door
-        finally:
-            await door.give_back()
+    def on_one_connection(self) -> "OneConnection":
+        """Return a door whose statements run one after the other on one connection, taken when the first one needs it; the caller
+        gives it back at the end."""
+        return cast("OneConnection", self._door(OneConnection))
 
     @asynccontextmanager
     async def dedicated(self) -> AsyncIterator["Database"]:
@@ -215,6 +223,11 @@ class OneConnection(Database):
 
     _borrowed: Any = None
     _is_idle = True  # nothing runs on the borrowed connection, nor did anything break off
+
+    @property
+    def holds_connection(self) -> bool:
+        """Say whether a statement was sent already."""
+        return self._borrowed is not None
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
         """Return all rows. One statement."""
@@ -283,7 +296,7 @@ def end(connection: Any) -> None:
 DRIVER_ERRORS = (*UNREACHABLE, asyncpg.PostgresError)
 
 MEANINGS: tuple[tuple[tuple[type[BaseException], ...], type[FeedgraphError]], ...] = (
-    ((asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError), Conflict),
+    (CONFLICTING, Conflict),
     ((asyncpg.ForeignKeyViolationError,), NotFound),  # what the row points at went away meanwhile
     ((asyncpg.DataError,), InvalidInput),
     ((asyncpg.QueryCanceledError,), DeadlineExceeded),

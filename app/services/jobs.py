@@ -38,11 +38,6 @@ class LiveJob:
     cursor: EventCursor
     job: Job
 
-    @property
-    def subject(self) -> Job:
-        """What the event is about: the root of what is answered to it."""
-        return self.job
-
 
 @dataclass(slots=True)
 class Attempt:

@@ -10,7 +10,8 @@ import orjson
 from app.domain.models import Job, JobState
 from app.domain.paging import Key, Page, Slice
 from app.infra.database import Database, Record
-from app.stores.keyset import keyset, sliced
+from app.stores.columns import Selection
+from app.stores.keyset import keyset_args, keyset_of, sliced
 
 COLUMNS = ", ".join(f"j.{field.name}" for field in fields(Job))
 RUNS = "j.id = $1 and j.attempts = $2 and j.state = 'running'"  # this attempt, and no later one, is the one that counts
@@ -36,11 +37,19 @@ async def by_ids(db: Database, ids: Sequence[int], *, owner_id: int | None) -> l
     return [found.get(id_) for id_ in ids]
 
 
+async def all_by_ids(db: Database, ids: Sequence[int]) -> list[Job | None]:
+    """Return the jobs with these ids, whoever owns them, None for others. One statement."""
+    rows = await db.fetch(f"select {COLUMNS} from jobs j where j.id = any($1)", ids)
+    found = {row["id"]: job_of(row) for row in rows}
+    return [found.get(id_) for id_ in ids]
+
+
 async def by_owner(db: Database, owner_id: int, page: Page) -> Slice[Job]:
     """Return a page of somebody's jobs, newest first. One statement."""
-    place = keyset(page, ["j.id"], first_arg=3)
+    place = keyset_of(page, ("j.id",), first_arg=3)
     sql = f"select {COLUMNS} from jobs j where j.owner_id = $1 {place.where} order by {place.order_by} limit $2"
-    return sliced(page, await db.fetch(sql, owner_id, place.limit, *place.args), job_of, key_of)
+    rows = await db.fetch(sql, owner_id, page.limit, *keyset_args(page))
+    return sliced(page, rows, Selection(COLUMNS, "", job_of), key_of)
 
 
 def key_of(row: Record) -> Key:

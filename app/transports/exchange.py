@@ -1,15 +1,19 @@
 """One HTTP exchange: who asks, what is in the body, and what it cost; shared by the faces that speak HTTP."""
 
 import asyncio
+import re
+import time
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Final, TypeVar
 
 import orjson
 from aiohttp import ClientPayloadError, hdrs, web
+from multidict import istr
 
 from app import services
-from app.domain.models import Job, JobState
+from app.domain.budgets import Standing
 from app.infra.database import Counts
+from app.infra.deadline import Deadline
 from app.services.context import RequestContext, Resources
 from app.transports.errors import Problem, RequestError
 
@@ -20,7 +24,13 @@ UNFINISHED: Final = web.AppKey("unfinished", set[asyncio.Task[Any]])  # writes t
 CONTEXT: Final = web.RequestKey("context", RequestContext)
 
 CHALLENGE: Final[dict[str, str]] = {hdrs.WWW_AUTHENTICATE: "Bearer"}
-COUNTS_HEADER = "Feedgraph-Counts"
+COUNTS_HEADER = istr("Feedgraph-Counts")
+RATE_LIMIT_POLICY, RATE_LIMIT = istr("RateLimit-Policy"), istr("RateLimit")
+OLD_LIMIT, OLD_REMAINING, OLD_RESET = istr("X-RateLimit-Limit"), istr("X-RateLimit-Remaining"), istr("X-RateLimit-Reset")
+SAFE_HEADERS: Final = {istr("X-Content-Type-Options"): "nosniff", hdrs.SERVER: "feedgraph"}  # no guessing, no versions
+COST_HEADER = istr("Feedgraph-Cost")
+TIMEOUT_HEADER = istr("X-Request-Timeout")
+SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
 JSON_TYPE = "application/json"
 SIMPLE_TYPES = {"application/x-www-form-urlencoded"}
 CHUNK_BYTES = 64 * 1024
@@ -70,7 +80,7 @@ async def json_body(request: web.Request) -> Any:
     require_json(request)
     settings = request.app[RESOURCES].settings
     try:
-        async with asyncio.timeout(settings.body_timeout_s):
+        with Deadline(settings.body_timeout_s):
             body = await request.read()
     except TimeoutError:
         message = f"The body did not arrive within {settings.body_timeout_s:g} seconds."
@@ -165,11 +175,31 @@ async def to_the_end(request: web.Request, work: Coroutine[Any, Any, Result]) ->
     return await asyncio.shield(task)
 
 
-def result_url(job: Job) -> str | None:
-    """Return where the result of a job is fetched, None where there is nothing to fetch, or not yet."""
-    if job.state is not JobState.SUCCEEDED or job.result is None:
-        return None
-    return str(job.result["url"]) if "url" in job.result else f"/api/v1/jobs/{job.id}/result"
+def deadline_of(request: web.Request, longest_s: float) -> float:
+    """Return in how many seconds a request must be done: the server's limit, or less where the caller says so.
+
+    Raises:
+        RequestError: the header is no positive number of seconds.
+    """
+    text = request.headers.get(TIMEOUT_HEADER)
+    if text is None:
+        return longest_s
+    wished_s = float(text) if SECONDS.fullmatch(text) else 0.0
+    if wished_s == 0:
+        raise RequestError("BAD_REQUEST", f"{TIMEOUT_HEADER} must be a positive number of seconds, such as 0.5.")
+    return min(wished_s, longest_s)
+
+
+def rate_limit_headers(left: Standing) -> dict[str, str]:
+    """Return what a caller has left: the fields of IETF draft-10, and the older ones that many clients know."""
+    budget, reset_s = left.budget, left.reset_s
+    return {
+        RATE_LIMIT_POLICY: f'"{budget.name}";q={budget.points};w={budget.window_s};qu="points"',
+        RATE_LIMIT: f'"{budget.name}";r={left.remaining};t={reset_s}',
+        OLD_LIMIT: str(budget.points),
+        OLD_REMAINING: str(left.remaining),
+        OLD_RESET: str(int(time.time()) + reset_s),  # seconds since 1970, as GitHub has it
+    }
 
 
 def wants_counts(request: web.Request) -> bool:

@@ -3,22 +3,21 @@
 This stands between an operation that is ready and its execution, so that no way of asking goes around it.
 """
 
-import asyncio
 import math
 from dataclasses import dataclass
 from typing import Any
 
 from graphql import GraphQLError
-from graphql.execution.executor import Executor
+from graphql.execution.values import VariableValues
 
+from app import services
 from app.domain.budgets import Caller, Charge
-from app.domain.errors import Throttled
 from app.engine import Estimate, Formula, TooComplex, explain
+from app.services.budgets import TOO_EXPENSIVE
 from app.services.context import RequestContext
 from app.settings import Settings
-from app.transports.graphql.documents import Document, Refusal
+from app.transports.graphql.documents import Operation, Refusal
 
-TOO_EXPENSIVE = "COST_ESTIMATED_TOO_EXPENSIVE"
 DRY_RUN_POINTS = 1
 
 
@@ -32,27 +31,25 @@ class Bill:
     charge: Charge
 
 
-async def admitted(ctx: RequestContext, document: Document, executor: Executor[Any]) -> Bill | Refusal:
+async def admitted(
+    ctx: RequestContext, operation: Operation, variables: VariableValues, given: dict[str, Any] | None
+) -> Bill | Refusal:
     """Charge the caller; return the bill, or why the operation may not run. `ctx.charge` holds the charge from then on.
 
     Raises:
         Throttled: the caller has not enough points left.
     """
     try:
-        formula = document.formula(executor, largest_size=largest_size(ctx.settings))
+        formula = operation.formula(variables, lambda: operation.executor(ctx, given), largest_size=largest_size(ctx.settings))
     except TooComplex:
         return Refusal(TOO_EXPENSIVE, [GraphQLError("The operation has too many different selections: split it into several.")])
-    estimate = formula.estimate(executor.variable_values.coerced)
+    estimate = formula.estimate(variables.coerced)
     if not ctx.is_dry_run and (refusal := refusal_of(estimate, ctx.settings)):
         return refusal
-    caller, budgets = ctx.caller, ctx.resources.budgets
-    charge = Charge(math.ceil(estimate.cost), estimate.nodes, document.depth, budgets.standing(caller))
-    ctx.charge = charge
-    try:
-        charge.standing = await budgets.pay(caller, DRY_RUN_POINTS if ctx.is_dry_run else charge.requested)
-    except Throttled:
-        charge.actual, charge.standing = 0, budgets.standing(caller)
-        raise
+    caller = ctx.caller
+    standing = ctx.resources.budgets.standing(caller)
+    charge = Charge(math.ceil(estimate.cost), estimate.nodes, operation.depth, standing)
+    await services.budgets.charge(ctx, caller, charge, DRY_RUN_POINTS if ctx.is_dry_run else charge.requested)
     return Bill(formula, estimate, caller, charge)
 
 
@@ -63,20 +60,8 @@ def largest_size(limits: Settings) -> int:
 
 def refusal_of(estimate: Estimate, limits: Settings) -> Refusal | None:
     """Return why an operation is too large to run, None where it is not."""
-    if estimate.nodes > limits.max_nodes:
-        rows = shown_number(estimate.nodes)
-        problem = f"The operation asks for up to {rows} rows, more than {limits.max_nodes:,}: ask for smaller pages."
-        return Refusal("NODE_LIMIT", [GraphQLError(problem)])
-    if estimate.cost > limits.max_cost:
-        cost = shown_number(math.ceil(estimate.cost))
-        problem = f"The operation may cost {cost} points, more than {limits.max_cost:,}: ask for less or in several operations."
-        return Refusal(TOO_EXPENSIVE, [GraphQLError(problem)])
-    return None
-
-
-def shown_number(number: int) -> str:
-    """Return a number as a person reads it."""
-    return f"{number:,}" if number < 10**15 else "more than 10^15"
+    reason = services.budgets.too_large(nodes=estimate.nodes, cost=math.ceil(estimate.cost), limits=limits)
+    return Refusal(reason[0], [GraphQLError(reason[1])]) if reason else None
 
 
 async def settle(ctx: RequestContext, bill: Bill, data: dict[str, Any] | None, *, has_errors: bool) -> None:
@@ -85,22 +70,7 @@ async def settle(ctx: RequestContext, bill: Bill, data: dict[str, Any] | None, *
     if data is None or has_errors:
         charge.actual = charge.requested
         return
-    charge.actual = min(charge.requested, math.ceil(bill.formula.actual(bill.estimate, data)))
-    if charge.actual < charge.requested:
-        charge.standing = await ctx.resources.budgets.refund(bill.caller, charge.requested - charge.actual)
-
-
-async def paid_event(ctx: RequestContext, bill: Bill) -> Bill:
-    """Charge the caller for one event, waiting until there are points enough: a listener is a position in the log, so one that
-    outruns its budget is slowed down and misses nothing."""
-    while True:
-        try:
-            paid = await ctx.resources.budgets.pay(bill.caller, bill.charge.requested)
-        except Throttled as error:
-            await asyncio.sleep(error.retry_after_s)
-        else:
-            ctx.charge = Charge(bill.charge.requested, bill.charge.nodes, bill.charge.depth, paid)
-            return Bill(bill.formula, bill.estimate, bill.caller, ctx.charge)
+    await services.budgets.settle(ctx, bill.caller, charge, math.ceil(bill.formula.actual(bill.estimate, data)))
 
 
 def shown_cost(charge: Charge) -> dict[str, Any]:

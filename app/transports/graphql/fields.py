@@ -10,7 +10,8 @@ from app.domain.paging import Page, page_size
 from app.services.context import RequestContext
 from app.services.relations import Many, One
 from app.transports.graphql import bindings
-from app.transports.graphql.bindings import BINDING
+from app.transports.graphql.bindings import BINDING, BY_VIEWER
+from app.transports.graphql.cache_policy import PERSONAL
 from app.transports.graphql.connections import After, Before, Connection, First, Last, wished_page
 from app.transports.graphql.costs import PAGED, first_of
 
@@ -30,7 +31,11 @@ def related(relation: One[Any, Any], graphql_type: Any, description: str) -> Any
         return await info.context.loaders.one(relation, root)
 
     return strawberry.field(
-        resolver=resolve, graphql_type=graphql_type, description=description, metadata={BINDING: bindings.to_one(relation)}
+        resolver=resolve,
+        graphql_type=graphql_type,
+        description=description,
+        metadata={BINDING: bindings.to_one(relation), BY_VIEWER: relation.by_viewer},
+        directives=[PERSONAL] if relation.is_personal else (),
     )
 
 
@@ -44,13 +49,13 @@ def listed(relation: Many[Any, Any], graphql_type: Any, description: str, *, def
         first: Annotated[int | None, strawberry.argument(description=size_text)] = default,
     ) -> Any:
         size = page_size(default if first is None else first, largest=info.context.settings.max_page_size)
-        return (await info.context.loaders.many(relation, root, Page(size))).rows
+        return (await info.context.loaders.many(relation, root, Page(size, peeks=False))).rows
 
     return strawberry.field(
         resolver=resolve,
         graphql_type=graphql_type,
         description=description,
-        metadata={BINDING: bindings.to_list(relation, default)},
+        metadata={BINDING: bindings.to_list(relation, default), BY_VIEWER: relation.by_viewer},
         directives=first_of(default),
     )
 
@@ -74,6 +79,6 @@ def connected(relation: Many[Any, Any], graphql_type: Any, description: str) -> 
         resolver=resolve,
         graphql_type=graphql_type,
         description=description,
-        metadata={BINDING: bindings.to_connection(relation)},
+        metadata={BINDING: bindings.to_connection(relation), BY_VIEWER: relation.by_viewer},
         directives=PAGED,
     )

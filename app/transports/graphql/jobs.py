@@ -1,6 +1,5 @@
 """Jobs: the type, finding them, asking for them, and hearing how they go on."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,17 +8,17 @@ from strawberry import UNSET
 
 from app import services
 from app.domain.events import EventCursor as EventCursorValue
-from app.domain.events import Gap
 from app.domain.ids import parse_id
 from app.domain.models import Job as JobModel
 from app.domain.models import JobState
-from app.services.jobs import LiveJob
-from app.transports.exchange import result_url
 from app.transports.graphql.connections import After, Before, Connection, First, Last, PageInfo, wished_page
 from app.transports.graphql.costs import FREE, PAGED, mutation
 from app.transports.graphql.fields import Info, given
 from app.transports.graphql.nodes import Node
-from app.transports.graphql.scalars import Cursor, EventCursor
+from app.transports.graphql.scalars import Cursor
+from app.transports.graphql.streams import After as SubscribeAfter
+from app.transports.graphql.streams import Source
+from app.transports.resources import result_url
 
 JobId = Annotated[strawberry.ID, strawberry.argument(description="The job's id.")]
 
@@ -129,17 +128,9 @@ class JobSubscriptions:
     """Hearing how a job goes on."""
 
     @strawberry.subscription(
-        graphql_type=Job, description="A job of the viewer's: as it is now, then at each change; complete when it has ended."
+        graphql_type=Job,
+        description="A job of the viewer's at each change of its state and its progress; complete when it has ended.",
     )
-    async def job_updated(
-        self,
-        info: Info,
-        id: JobId,
-        after: Annotated[
-            EventCursor | None,
-            strawberry.argument(description="Only what came behind this cursor (extensions.cursor of an event), then live."),
-        ] = UNSET,
-    ) -> AsyncIterator[LiveJob | Gap]:
-        stream = services.jobs.followed(info.context, parse_id(id), after=given(after, EventCursorValue.parse))
-        async for update in stream:
-            yield update
+    async def job_updated(self, info: Info, id: JobId, after: SubscribeAfter = UNSET) -> Any:
+        position = given(after, EventCursorValue.parse)
+        return Source(await services.streams.job_updated(info.context, parse_id(id), after=position))

@@ -4,30 +4,27 @@ document (by text, hash or id; parsed, limited, validated: cached) → operation
 (admission.py) → execution under a deadline → answer.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import structlog
-from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
-from graphql.execution import create_source_event_stream
+from graphql import ExecutionResult, GraphQLError
 from graphql.execution.executor import Executor
+from graphql.execution.values import VariableValues
 
 from app.domain.errors import DeadlineExceeded, Overloaded, Throttled
-from app.domain.events import Gap
-from app.engine import Completing, Run
+from app.engine import Completing, Run, Uncovered
+from app.infra.deadline import Deadline
 from app.services.context import RequestContext
-from app.services.updates import LivePost
 from app.transports.errors import Problem, RequestError, problem_of
-from app.transports.graphql.admission import Bill, admitted, explained, paid_event, settle, shown_cost
-from app.transports.graphql.documents import Document, Documents, Refusal, is_mutation, is_subscription
+from app.transports.graphql import stock
+from app.transports.graphql.admission import Bill, admitted, explained, settle, shown_cost
+from app.transports.graphql.documents import Documents, Operation, Refusal
 from app.transports.graphql.parameters import Parameters
 from app.transports.graphql.persisted import Persisted
 
 log = structlog.get_logger(__name__)
-
-GAP_MESSAGE = "Events behind your cursor are gone from the log: read the state again, then go on from extensions.cursor."
 
 
 @dataclass(slots=True)
@@ -57,21 +54,28 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An operation that is ready to run."""
+    """An operation that a request means, and what it says of it."""
 
-    document: Document
-    operation: OperationDefinitionNode
+    operation: Operation
     parameters: Parameters
 
-    @property
-    def is_mutation(self) -> bool:
-        """Say whether it changes something."""
-        return is_mutation(self.operation)
 
-    @property
-    def is_subscription(self) -> bool:
-        """Say whether it listens."""
-        return is_subscription(self.operation)
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An operation that is paid for and may run: once, or for each event."""
+
+    operation: Operation
+    variables: VariableValues
+    bill: Bill
+    given: dict[str, Any] | None  # the variables as they came
+
+    def executor(self, ctx: RequestContext) -> Completing:
+        """Return graphql-core's executor of the operation."""
+        return self.operation.executor(ctx, self.given)
+
+    async def answer(self, ctx: RequestContext) -> "Answer":
+        """Run the operation once."""
+        return await answered(ctx, self.operation, self.variables, lambda: self.executor(ctx))
 
 
 async def prepare(ctx: RequestContext, persisted: Persisted, parameters: Parameters) -> Prepared | Answer:
@@ -87,94 +91,44 @@ async def prepare(ctx: RequestContext, persisted: Persisted, parameters: Paramet
     operation = document.operation(parameters.operation_name)
     if isinstance(operation, Refusal):
         return refused(operation)
-    return Prepared(document, operation, parameters)
+    return Prepared(operation, parameters)
 
 
 async def execute(ctx: RequestContext, documents: Documents, prepared: Prepared) -> Answer:
     """Run a query or a mutation to its end or to its deadline. Never raises but when cancelled."""
     settings = ctx.settings
-    deadline_s = settings.mutation_timeout_s if prepared.is_mutation else settings.query_timeout_s
+    deadline_s = settings.mutation_timeout_s if prepared.operation.is_mutation else settings.query_timeout_s
     ready = await made_ready(ctx, documents, prepared)
     if isinstance(ready, Answer):
         return ready
-    executor, bill = ready
     try:
-        with ctx.resources.budgets.running(bill.caller):
-            async with asyncio.timeout(deadline_s):
-                answer = await answered(executor, prepared)
+        with ctx.resources.budgets.running(ready.bill.caller), Deadline(deadline_s):
+            answer = await (stock_answer(ctx, ready) if settings.executor == "stock" else ready.answer(ctx))
     except TimeoutError:
         answer = failed(DeadlineExceeded(f"The operation took longer than {deadline_s:g} seconds and was stopped: ask for less."))
     except Overloaded as error:
-        await settle(ctx, bill, {}, has_errors=False)
+        await settle(ctx, ready.bill, {}, has_errors=False)
         return failed(error)
     finally:
         ctx.loaders.stop()
-    return await settled(ctx, bill, answer)
+    return await settled(ctx, ready.bill, answer)
 
 
-async def subscribe(ctx: RequestContext, documents: Documents, prepared: Prepared) -> AsyncIterator[Answer]:
-    """Give one answer for each event, for ever; each is executed with nothing loaded yet. A refusal is the only answer."""
-    ready = await made_ready(ctx, documents, prepared)
-    if isinstance(ready, Answer):
-        yield ready
-        return
-    executor, bill = ready
-    source = create_source_event_stream(executor)
-    source = await source if executor.is_awaitable(source) else source
-    if isinstance(source, ExecutionResult):
-        yield failed(reason(source.errors or []))
-        return
+async def made_ready(ctx: RequestContext, documents: Documents, prepared: Prepared) -> Ready | Answer:
+    """Return the operation with its variables and its cost, already paid; or the answer that stands in its place."""
+    operation, given = prepared.operation, prepared.parameters.variables
+    variables = operation.variables(given, hide_suggestions=documents.hides_suggestions)
+    if isinstance(variables, Refusal):
+        return refused(variables)
     try:
-        async for update in cast("AsyncIterator[LivePost | Gap]", source):
-            yield await answer_to(ctx, executor, prepared, bill, update)
-    except Exception as error:  # whatever a source raises ends this stream alone, with an answer
-        yield failed(error)
-    finally:
-        await cast("Any", source).aclose()
-
-
-async def answer_to(
-    ctx: RequestContext, executor: Executor[Any], prepared: Prepared, bill: Bill, update: LivePost | Gap
-) -> Answer:
-    """Return the answer to one event, its position beside it."""
-    if isinstance(update, Gap):
-        return gap_answer(update)
-    event_executor = executor.build_per_event_executor(update.subject)
-    event_executor.context_value = event_ctx = ctx.for_next_event()
-    paid = await paid_event(event_ctx, bill)
-    try:
-        async with asyncio.timeout(ctx.settings.query_timeout_s):
-            answer = await answered(event_executor, prepared)
-    except TimeoutError:
-        answer = failed(DeadlineExceeded())
-        answer.refusal = None  # an event that could not be shown in time leaves data null; the stream goes on
-    finally:
-        event_ctx.loaders.stop()
-    answer.extensions["cursor"] = str(update.cursor)
-    return await settled(event_ctx, paid, answer)
-
-
-def gap_answer(gap: Gap) -> Answer:
-    """Return what tells a listener that it missed something."""
-    errors = [{"message": GAP_MESSAGE, "extensions": {"code": "REPLAY_GAP"}}]
-    extensions = {"cursor": str(gap.end), "gap": {"from": str(gap.start), "to": str(gap.end)}}
-    return Answer(None, errors, extensions)
-
-
-async def made_ready(ctx: RequestContext, documents: Documents, prepared: Prepared) -> tuple[Executor[Any], Bill] | Answer:
-    """Return what runs the operation and what it costs, already paid; or the answer that stands in its place."""
-    executor = executor_of(ctx, documents, prepared)
-    if isinstance(executor, Answer):
-        return executor
-    try:
-        bill = await admitted(ctx, prepared.document, executor)
+        bill = await admitted(ctx, operation, variables, given)
     except Throttled as error:
         return throttled(ctx, error)
     if isinstance(bill, Refusal):
         return refused(bill)
     if ctx.is_dry_run:
         return Answer(extensions={"cost": explained(bill, ctx.settings)}, executor="none")
-    return executor, bill
+    return Ready(operation, variables, bill, given)
 
 
 def throttled(ctx: RequestContext, error: Throttled) -> Answer:
@@ -193,49 +147,44 @@ async def settled(ctx: RequestContext, bill: Bill, answer: Answer) -> Answer:
     return answer
 
 
-def executor_of(ctx: RequestContext, documents: Documents, prepared: Prepared) -> Executor[Any] | Answer:
-    """Return graphql-core's executor with the variables coerced, or the answer that refuses them."""
-    executor = Completing.build(
-        documents.schema,
-        prepared.document.ast,
-        context_value=ctx,
-        raw_variable_values=prepared.parameters.variables or {},
-        operation_name=prepared.operation.name.value if prepared.operation.name else None,
-        max_coercion_errors=5,
-        hide_suggestions=documents.hides_suggestions,
-    )
-    return executor if isinstance(executor, Executor) else refused(Refusal("BAD_USER_INPUT", executor))
-
-
-async def answered(executor: Executor[Any], prepared: Prepared) -> Answer:
+async def answered(
+    ctx: RequestContext, operation: Operation, variables: VariableValues, make_executor: Callable[[], Completing]
+) -> Answer:
     """Run the operation by its plan on one connection; where there is none, or it meets an error, by graphql-core."""
-    plan = prepared.document.plan(executor)
-    ctx: RequestContext = executor.context_value
-    operations = ctx.resources.metrics.operations
-    if plan is None:
-        operations.add("reference", prepared.document.why_unplanned(executor))
-        return await completed(executor)
-    run = Run(executor)
-    whole = ctx.db
+    plan, tally = operation.plan(variables, make_executor), ctx.resources.metrics.operations
+    if isinstance(plan, Uncovered):
+        tally.add("reference", str(plan))
+        return await completed(make_executor())
+    run, whole = Run(ctx, variables, make_executor), ctx.db
+    ctx.db = door = whole.on_one_connection()
     try:
-        async with whole.on_one_connection() as ctx.db:
-            try:
-                answer = Answer(await plan.run(run), executor="plan")
-                operations.add("plan", "")
-                return answer
-            finally:
-                await ctx.loaders.stopped()  # at the deadline, a resolver's batch may still use the connection
+        answer = Answer(await plan.run(run), executor="plan")
     except Exception:  # whatever it is, graphql-core meets it too and says it as the specification wants
-        if prepared.is_mutation and isinstance(executor, Completing):  # it happens once, and is shown as it was then
-            executor.root_value, executor.shown = run.outcomes, run.data
+        answer = None
     finally:
         ctx.db = whole
+        if ctx.loaders.are_running:
+            await ctx.loaders.stopped()  # at the deadline, a resolver's batch may still use the connection
+        await door.give_back()
+    if answer is not None:
+        tally.add("plan", "")
+        return answer
+    executor = make_executor()
+    if operation.is_mutation:  # it happens once, and is shown as it was then
+        executor.root_value, executor.shown = run.outcomes, run.data
     answer = await completed(executor)
     answer.executor = "plan, completed by reference"
-    operations.add("completed", "an error in the answer" if answer.errors else "none")
+    tally.add("completed", "an error in the answer" if answer.errors else "none")
     if not answer.errors:  # then the plan was wrong, and only slow answers would show it
-        log.warning("plan_gave_up_without_an_error", operation=run.executor.operation.name and run.executor.operation.name.value)
+        log.warning("plan_gave_up_without_an_error", operation=operation.name)
     return answer
+
+
+async def stock_answer(ctx: RequestContext, ready: Ready) -> Answer:
+    """Run the operation by Strawberry itself, for comparison."""
+    ctx.resources.metrics.operations.add("stock", "")
+    result = await stock.executed(ctx, ready.operation, ready.given)
+    return Answer(result.data, [presented(error) for error in result.errors or []], executor="stock")
 
 
 async def completed(executor: Executor[Any]) -> Answer:
@@ -279,12 +228,6 @@ def failed(error: BaseException) -> Answer:
     problem = problem_of(error)
     shown = {"message": problem.message, "extensions": {"code": problem.code, **problem.details}}
     return Answer(errors=[shown], refusal=problem, status=problem.status, went_through=False)
-
-
-def reason(errors: list[GraphQLError]) -> BaseException:
-    """Return why a subscription could not start."""
-    first = errors[0]
-    return first.original_error or RequestError("BAD_USER_INPUT", shortened(first.message))
 
 
 def shortened(message: str) -> str:

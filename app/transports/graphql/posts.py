@@ -1,6 +1,5 @@
 """Posts: the type, reading, writing, liking, and hearing of new ones."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,15 +8,13 @@ from strawberry import UNSET
 
 from app import services
 from app.domain.errors import InvalidInput
-from app.domain.events import EventCursor as EventCursorValue
-from app.domain.events import Gap
 from app.domain.ids import parse_id
 from app.domain.models import UNCHANGED
 from app.domain.models import Post as PostModel
 from app.services import relations
 from app.services.posts import LATEST, Draft
-from app.services.updates import LivePost
 from app.transports.graphql.bindings import BINDING, lookup
+from app.transports.graphql.cache_policy import NEWEST, THING
 from app.transports.graphql.connections import (
     After,
     Before,
@@ -38,7 +35,7 @@ from app.transports.graphql.scalars import EventCursor
 PostId = Annotated[strawberry.ID, strawberry.argument(description="The post's id.")]
 
 
-@strawberry.type(description="A post or a reply.")
+@strawberry.type(description="A post or a reply.", directives=[THING])
 class Post(Node):
     """A post or a reply."""
 
@@ -119,7 +116,9 @@ class PostQueries:
         return await services.posts.find(info.context, parse_id(id))
 
     @strawberry.field(
-        graphql_type=PostConnection, description="Everybody's posts, replies included, newest first.", directives=PAGED
+        graphql_type=PostConnection,
+        description="Everybody's posts, replies included, newest first.",
+        directives=[*PAGED, NEWEST],
     )
     async def latest_posts(
         self, info: Info, first: First = UNSET, after: After = UNSET, last: Last = UNSET, before: Before = UNSET
@@ -178,26 +177,3 @@ class PostMutations:
     @mutation(graphql_type=PostPayload, description="Take a like back; again changes nothing.")
     async def unlike_post(self, info: Info, id: PostId) -> PostPayload:
         return payload(await services.likes.remove(info.context, parse_id(id)))
-
-
-@strawberry.type
-class PostSubscriptions:
-    """Hearing of posts as they happen. A source gives each post with its position, which the pipeline puts beside the answer."""
-
-    @strawberry.subscription(graphql_type=Post, description="Every new public post, or those of one author, replies included.")
-    async def post_added(
-        self,
-        info: Info,
-        author_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only this author's posts.")] = UNSET,
-        after: Annotated[
-            EventCursor | None,
-            strawberry.argument(description="First what came behind this cursor (extensions.cursor of an event), then live."),
-        ] = UNSET,
-    ) -> AsyncIterator[LivePost | Gap]:
-        stream = services.updates.posts_added(
-            info.context,
-            author_id=given(author_id, lambda id_: parse_id(id_, field="authorId")),
-            after=given(after, EventCursorValue.parse),
-        )
-        async for update in stream:
-            yield update

@@ -3,16 +3,19 @@
 from typing import Any
 
 import strawberry
-from graphql import GraphQLField, GraphQLFieldResolver, GraphQLResolveInfo, GraphQLSchema, default_field_resolver
+from graphql import GraphQLError, GraphQLField, GraphQLFieldResolver, GraphQLResolveInfo, GraphQLSchema, default_field_resolver
+from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
 
 from app.transports.graphql.feeds import FeedQueries
 from app.transports.graphql.jobs import Job, JobMutations, JobQueries, JobSubscriptions
 from app.transports.graphql.nodes import NodeQueries
-from app.transports.graphql.posts import Post, PostMutations, PostQueries, PostSubscriptions
+from app.transports.graphql.posts import Post, PostMutations, PostQueries
 from app.transports.graphql.rate_limit import RateLimitQueries
 from app.transports.graphql.scalars import SCALARS
 from app.transports.graphql.sessions import SessionMutations
+from app.transports.graphql.streams import PostSubscriptions
 from app.transports.graphql.users import User, UserMutations, UserQueries
 
 
@@ -31,12 +34,20 @@ class Subscription(PostSubscriptions, JobSubscriptions):
     """What can be listened to."""
 
 
-SCHEMA = strawberry.Schema(
+class Schema(strawberry.Schema):
+    """Strawberry's schema; what goes wrong in its `execute` is presented and logged as everywhere else."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Log nothing."""
+
+
+SCHEMA = Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
     types=[User, Post, Job],
     config=StrawberryConfig(scalar_map=SCALARS),
+    extensions=[ParserCache, ValidationCache],  # for `execute`, which only the stock executor calls
 )
 
 

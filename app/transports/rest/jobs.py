@@ -1,100 +1,106 @@
-"""Jobs as resources: accepted with 202, watched by asking again, stopped by DELETE."""
+"""Slow work as resources: accepted with 202, watched by asking again, stopped by DELETE."""
 
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from aiohttp import hdrs, web
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from app import services
-from app.domain.errors import InvalidInput
-from app.domain.ids import parse_id
 from app.domain.models import Job, JobState
-from app.domain.times import wire_time
-from app.services import exports
 from app.services.context import RequestContext
-from app.transports.exchange import authenticated, body_chunks, json_body, result_url, to_the_end
-from app.transports.rest.answers import VARY, page_response, resource_response, wished_page, within
+from app.transports.exchange import body_chunks, to_the_end
+from app.transports.resources import JobResource, job_resource, result_url
+from app.transports.rest.answers import VARY
+from app.transports.rest.declaring import PREFER, PREFERENCE_APPLIED, PREFIX, Body, Call, Query, Reply, Route
+from app.transports.rest.pages import Paged, list_route, listed
 
-PREFER = "Prefer"
-APPLIED = "Preference-Applied"
 WAIT = re.compile(r"wait\s*=\s*\"?([0-9]{1,6})\"?", re.ASCII)
 LONGEST_WAIT_S = 20
 ASK_AGAIN_S = "1"
+ARCHIVES = ("application/zip", "application/gzip", "application/octet-stream")
 
 
-def job_resource(job: Job) -> dict[str, Any]:
-    """Return a job as JSON."""
-    return {
-        "jobId": str(job.id),
-        "kind": job.kind,
-        "state": job.state.upper(),
-        "done": job.done,
-        "total": job.total,
-        "attempts": job.attempts,
-        "errorCode": job.error_code,
-        "resultUrl": result_url(job),
-        "createdAt": wire_time(job.created_at),
-        "finishedAt": wire_time(job.finished_at) if job.finished_at else None,
-    }
+class JobPage(Paged):
+    """A page of jobs."""
+
+    def most_objects(self, limits: Any) -> int:
+        """Return how many resources the page brings."""
+        return self.most_rows(limits)
 
 
-async def get(request: web.Request) -> web.Response:
-    """GET /jobs/{id}: with Retry-After while it runs, with a Link to its result at its end."""
-    return shown(request, await services.jobs.existing(await authenticated(request), job_id(request)))
+class Password(Body):
+    """What proves that an account is one's own."""
+
+    password: Annotated[str, Field(description="The account's password, once more.")]
 
 
-async def page(request: web.Request) -> web.Response:
-    """GET /jobs: the viewer's jobs, newest first."""
-    ctx = await authenticated(request)
-    order = services.jobs.order(ctx)
-    wished = wished_page(request, ctx, order)
-    return page_response(request, order, wished, await services.jobs.mine(ctx, wished), job_resource)
+class SkippedEntry(TypedDict):
+    """An entry that was not imported."""
+
+    id: str
+    reason: str
 
 
-async def cancel(request: web.Request) -> web.Response:
-    """DELETE /jobs/{id}: stop it; one that has ended stays as it is."""
-    ctx = await authenticated(request)
-    return shown(request, await to_the_end(request, services.jobs.cancel(ctx, job_id(request))))
+class ImportReport(TypedDict):
+    """What became of an archive's entries."""
+
+    entries: int
+    imported: int
+    skipped: Annotated[dict[str, int], Field(description="How many were not imported, by the reason.")]
+    examples: list[SkippedEntry]
 
 
-async def export(request: web.Request) -> web.Response:
-    """POST /exports: ask for all data of the viewer."""
-    ctx = await authenticated(request)
-    job = await to_the_end(request, within(ctx.settings.mutation_timeout_s, exports.request(ctx)))
-    return await accepted(request, ctx, job)
+async def get(call: Call[Query, None]) -> Reply:
+    """Return a job of the viewer's: Retry-After says when to ask again, a Link at its end leads to its result."""
+    return shown(await services.jobs.existing(call.ctx, call.id))
 
 
-async def import_archive(request: web.Request) -> web.Response:
-    """POST /imports: import the archive that is the body, a .zip or a .tar.gz of Mastodon's export."""
-    ctx = await authenticated(request)
-    ctx.signed_in()
-    chunks = body_chunks(request, most=ctx.settings.max_upload_bytes)
-    return await accepted(request, ctx, await services.imports.request(ctx, chunks))
+async def page(call: Call[JobPage, None]) -> Reply:
+    """Return the viewer's jobs, newest first."""
+    ctx = call.ctx
+    return await listed(call, services.jobs.order(ctx), lambda wished: services.jobs.mine(ctx, wished), jobs_shown)
 
 
-async def delete_account(request: web.Request) -> web.Response:
-    """POST /account-deletions: delete the viewer's account; the body has its password once more."""
-    body = await json_body(request)
-    password = body.get("password") if isinstance(body, dict) else None
-    if not isinstance(password, str):
-        raise InvalidInput("The body must be a JSON object with the key password, a string.", field="password")
-    ctx = await authenticated(request)
-    work = services.accounts.request_deletion(ctx, password)
-    return await accepted(request, ctx, await to_the_end(request, within(ctx.settings.mutation_timeout_s, work)))
+async def jobs_shown(jobs: Sequence[Job]) -> list[JobResource]:
+    """Return jobs as JSON."""
+    return [job_resource(job) for job in jobs]
 
 
-async def result(request: web.Request) -> web.StreamResponse:
-    """GET /jobs/{id}/result: an export's zip, once; any other job's result as JSON."""
-    ctx = await authenticated(request)
-    job = await services.jobs.existing(ctx, job_id(request))
+async def cancel(call: Call[Query, None]) -> Reply:
+    """Stop a job of the viewer's; one that has ended stays as it is."""
+    return shown(await services.jobs.cancel(call.ctx, call.id))
+
+
+async def export(call: Call[Query, None]) -> Reply:
+    """Ask for all data of the viewer, as JSON Lines and CSV in a zip that can be fetched once."""
+    return await accepted(call, await services.exports.request(call.ctx))
+
+
+async def import_archive(call: Call[Query, None]) -> Reply:
+    """Import an archive of posts: the body is a .zip or a .tar.gz as Mastodon exports it."""
+    chunks = body_chunks(call.request, most=call.ctx.settings.max_upload_bytes)
+    return await accepted(call, await services.imports.request(call.ctx, chunks))
+
+
+async def delete_account(call: Call[Query, Password]) -> Reply:
+    """Delete the viewer's account with all that belongs to it; nothing stops that."""
+    return await accepted(call, await services.accounts.request_deletion(call.ctx, call.body.password))
+
+
+async def result(call: Call[Query, None]) -> Reply | web.StreamResponse:
+    """Return what a job made: an export's zip, once; of another job, its report."""
+    job = await services.jobs.existing(call.ctx, call.id)
     if job.kind == services.jobs.EXPORT:
-        return await download(request, ctx, job)
-    return resource_response(request, services.jobs.report(job))
+        return await download(call.request, call.ctx, job)
+    return Reply(services.jobs.report(job))
 
 
 async def download(request: web.Request, ctx: RequestContext, job: Job) -> web.StreamResponse:
     """Send an export piece after piece; it goes when the last one was sent."""
-    blob = await exports.taken(ctx, job)
+    blob = await services.exports.taken(ctx, job)
     response = web.StreamResponse(headers=VARY | {hdrs.CACHE_CONTROL: "no-store"})
     response.content_type = blob.media_type
     response.content_length = blob.size
@@ -102,43 +108,75 @@ async def download(request: web.Request, ctx: RequestContext, job: Job) -> web.S
     is_complete = False
     try:
         await response.prepare(request)
-        async for piece in services.blobs.read(ctx.resources.db, blob.id):
-            await response.write(piece)
-        await response.write_eof()
-        is_complete = True
+        if request.method == hdrs.METH_GET:  # who only asks for the head fetches nothing
+            async for piece in services.blobs.read(ctx.resources.db, blob.id):
+                await response.write(piece)
+            await response.write_eof()
+            is_complete = True
     finally:
-        if not is_complete and request.transport is not None:
+        if not is_complete and request.method == hdrs.METH_GET and request.transport is not None:
             request.transport.abort()  # a body that is too short must not look like one that is only slow
-        await to_the_end(request, exports.fetched(ctx, blob, is_complete=is_complete))
+        await to_the_end(request, services.exports.fetched(ctx, blob, is_complete=is_complete))
     return response
 
 
-async def accepted(request: web.Request, ctx: RequestContext, job: Job) -> web.Response:
+async def accepted(call: Call[Any, Any], job: Job) -> Reply:
     """Answer a request that made a job: 202 and where to ask, or its end where the client waits for it (RFC 7240)."""
-    preferences = ",".join(request.headers.getall(PREFER, ()))
+    preferences = ",".join(call.request.headers.getall(PREFER, ()))
     applied = ["respond-async"] if "respond-async" in preferences.lower() else []
     if wait := WAIT.search(preferences):
         wait_s = min(int(wait[1]), LONGEST_WAIT_S)
         applied.append(f"wait={wait_s}")
-        job = await services.jobs.ended(ctx, job.id, within_s=wait_s)
-    headers = {hdrs.LOCATION: f"/api/v1/jobs/{job.id}"} | ({APPLIED: ", ".join(applied)} if applied else {})
-    return shown(request, job, status=200 if job.has_ended else 202, headers=headers)
+        job = await services.jobs.ended(call.ctx, job.id, within_s=wait_s)
+    headers = {hdrs.LOCATION: f"{PREFIX}/jobs/{job.id}"} | ({PREFERENCE_APPLIED: ", ".join(applied)} if applied else {})
+    return shown(job, headers)
 
 
-def shown(request: web.Request, job: Job, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+def shown(job: Job, headers: dict[str, str] | None = None) -> Reply:
     """Answer with a job, and what to do next."""
     sent = dict(headers or {})
     if not job.has_ended:
         sent[hdrs.RETRY_AFTER] = ASK_AGAIN_S
     elif job.state is JobState.SUCCEEDED and (url := result_url(job)):
         sent[hdrs.LINK] = f'<{url}>; rel="result"'
-    return resource_response(request, job_resource(job), status=status, headers=sent)
+    return Reply(job_resource(job), sent, 200 if job.has_ended or headers is None else 202)
 
 
-def job_id(request: web.Request) -> int:
-    """Return the id in the path.
-
-    Raises:
-        InvalidInput: it is none.
-    """
-    return parse_id(request.match_info["id"])
+ACCEPTED: dict[str, Any] = {
+    "status": 202,
+    "needs_session": True,
+    "is_long": True,  # who wishes waits
+    "headers": ("Location", "Retry-After", PREFERENCE_APPLIED, "Link"),
+}
+ROUTES: tuple[Route[Any, Any], ...] = (
+    list_route("/jobs", "listJobs", page, JobPage, JobResource, needs_session=True),
+    Route("GET", "/jobs/{id}", "getJob", get, Query, JobResource, needs_session=True, problems=("NOT_FOUND",)),
+    Route(
+        "DELETE", "/jobs/{id}", "cancelJob", cancel, Query, JobResource, needs_session=True, problems=("NOT_FOUND", "CONFLICT")
+    ),
+    Route(
+        "GET",
+        "/jobs/{id}/result",
+        "getJobResult",
+        result,
+        Query,
+        ImportReport,
+        needs_session=True,
+        is_long=True,
+        gives_files=("application/zip",),
+        problems=("NOT_FOUND", "CONFLICT", "GONE"),
+    ),
+    Route("POST", "/exports", "requestExport", export, Query, JobResource, **ACCEPTED),
+    Route("POST", "/imports", "importArchive", import_archive, Query, JobResource, **ACCEPTED, takes_files=ARCHIVES),
+    Route(
+        "POST",
+        "/account-deletions",
+        "deleteAccount",
+        delete_account,
+        Query,
+        JobResource,
+        Password,
+        **ACCEPTED,
+        problems=("FORBIDDEN",),
+    ),
+)
