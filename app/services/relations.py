@@ -12,6 +12,7 @@ from app.domain.models import Post, User
 from app.domain.paging import Order, Page, Slice
 from app.domain.shown import Fields, Text
 from app.stores.columns import Columns
+from app.stores.nodes import Node
 
 if TYPE_CHECKING:  # the context holds the loaders, which are made from these declarations
     from app.services.context import RequestContext
@@ -132,7 +133,7 @@ async def posts_by_ids(ctx: "RequestContext", ids: Sequence[int], columns: Colum
     return posts
 
 
-async def _nodes_by_ids(ctx: "RequestContext", ids: Sequence[int], _columns: Columns = None) -> Sequence[User | Post | None]:
+async def _nodes_by_ids(ctx: "RequestContext", ids: Sequence[int], _columns: Columns = None) -> Sequence[Node | None]:
     nodes = await stores.nodes.by_ids(ctx.db, ids, viewer_id=ctx.sees_as)
     if ctx.reads:
         ctx.reads.users(ids)
@@ -209,7 +210,7 @@ async def rendered(
 USER: Root[User | None] = Root("user", users_by_ids)
 USER_BY_NAME: Root[User | None] = Root("userByName", users_by_usernames)
 POST: Root[Post | None] = Root("post", posts_by_ids, by_viewer=True)
-NODE: Root[User | Post | None] = Root("node", _nodes_by_ids, by_viewer=True)
+NODE: Root[Node | None] = Root("node", _nodes_by_ids, by_viewer=True)
 
 # From a thing to its neighbours.
 POST_AUTHOR: One[Post, User | None] = One("post.author", "author_id", users_by_ids, join="author")

@@ -4,12 +4,17 @@ Reads are plural and keep the batch contract: the answer has the length and the 
 """
 
 from app.stores import (
+    accounts,
     attempts,
+    blobs,
     buckets,
     demo,
+    exports,
     feeds,
     follows,
     idempotency,
+    imports,
+    jobs,
     likes,
     nodes,
     persisted,
@@ -20,12 +25,17 @@ from app.stores import (
 )
 
 __all__ = [
+    "accounts",
     "attempts",
+    "blobs",
     "buckets",
     "demo",
+    "exports",
     "feeds",
     "follows",
     "idempotency",
+    "imports",
+    "jobs",
     "likes",
     "nodes",
     "persisted",
