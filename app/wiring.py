@@ -23,6 +23,7 @@ from app.settings import Settings
 from app.stores.attempts import Attempts
 from app.stores.buckets import Buckets
 from app.stores.persisted import PersistedTexts
+from app.transports.http.health import Checks
 from app.transports.http.server import application, serving
 from app.transports.http.slow_heads import SlowHeads
 
@@ -134,8 +135,32 @@ async def running(settings: Settings, addresses: Addresses, *, say: Say) -> Asyn
         slow_heads = SlowHeads(timeout_s=settings.head_timeout_s)
         checks = readiness(resources.db, redis)
         app = application(resources, checks, demo_token=demo_token, slow_heads=slow_heads)
-        async with serving(app, host=settings.host, port=settings.port, slow_heads=slow_heads):
+        async with (
+            grpc_served(resources, checks) as drain_grpc,
+            serving(app, host=settings.host, port=settings.port, slow_heads=slow_heads),
+        ):
             yield Running(resources, redis, demo_token)
+            await drain_grpc()  # both ports take their leave at the same time
+
+
+@asynccontextmanager
+async def grpc_served(resources: Resources, checks: Checks) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Serve gRPC, too, while the context is open, where it is wanted; give what begins its end.
+
+    Raises:
+        ConfigurationError: its port is not to be had.
+    """
+    if not resources.settings.grpc:
+        yield nothing
+        return
+    from app.transports.grpc import server  # noqa: PLC0415  # grpc takes long to import, and most commands do not serve
+
+    async with server.serving(resources, checks) as served:
+        yield served.drain
+
+
+async def nothing() -> None:
+    """Do nothing."""
 
 
 async def serve(settings: Settings, addresses: Addresses, *, say: Say, ready: Callable[[str | None], None]) -> None:

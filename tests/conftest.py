@@ -117,7 +117,7 @@ def settings(servers: Addresses) -> Settings:
 
 def make_settings(**changes) -> Settings:
     """Return settings for a test server: defaults, whatever the environment says, and these changes."""
-    own = {"port": free_port(), "redis_prefix": f"test:{secrets.token_hex(6)}:"}
+    own = {"port": free_port(), "grpc": False, "grpc_port": free_port(), "redis_prefix": f"test:{secrets.token_hex(6)}:"}
     values = {**own, "max_new_documents_per_minute": 100_000, **changes}  # tests write many documents from one address
     return unchanged_settings().model_copy(update=values)
 

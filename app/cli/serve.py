@@ -77,6 +77,8 @@ def announce(settings: Settings, demo_token: str | None) -> None:
     base = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
     example = f"/users/{DEMO_USER_ID}/posts" if demo_token else ""
     rows = [("GraphQL", f"{base}/graphql"), ("REST", f"{base}/api/v1{example}"), ("Health", f"{base}/readyz")]
+    if settings.grpc:
+        rows.insert(2, ("gRPC", settings.grpc_address.replace(settings.host, host)))
     if settings.serves_graphiql:
         rows.insert(0, ("GraphiQL", f"{base}/graphql   (open it in a browser)"))
     if demo_token:
