@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[list[str], NoDecode] = Field(
         [], description="other origins whose pages may open sockets, separated by commas"
     )
+    metrics: bool | None = Field(
+        None, description="serve /metrics for Prometheus; unset: in development, and in production where there is a token"
+    )
+    metrics_token: SecretStr | None = Field(None, min_length=16, description="bearer token that /metrics wants; unset: none")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line that is written")
     log_format: Literal["console", "json"] | None = Field(None, description="unset: console in development, json in production")
 
@@ -178,6 +182,11 @@ class Settings(BaseSettings):
     def allows_introspection(self) -> bool:
         """True where introspection is answered and unknown names get suggestions."""
         return self.introspection if self.introspection is not None else not self.is_production
+
+    @property
+    def serves_metrics(self) -> bool:
+        """True where /metrics is answered."""
+        return self.metrics if self.metrics is not None else not self.is_production or self.metrics_token is not None
 
     @property
     def log_style(self) -> Literal["console", "json"]:

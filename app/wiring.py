@@ -5,19 +5,22 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
 from app import stores
 from app.domain.demo import DEMO_TOKEN
 from app.domain.errors import FeedgraphError
+from app.domain.models import Viewer
 from app.infra import database, migrations
 from app.infra.database import Database
 from app.infra.embedded import Addresses
 from app.infra.event_log import Relay, Tail
+from app.infra.recording import Recording
 from app.infra.redis import Redis
 from app.services.budgets import Budgets
-from app.services.context import Resources
+from app.services.context import RequestContext, Resources
 from app.services.housekeeping import keep_house
 from app.settings import Settings
 from app.stores.attempts import Attempts
@@ -73,26 +76,54 @@ async def opened_resources(settings: Settings, addresses: Addresses, *, say: Say
     async with opened_database(settings, addresses.database_url) as db:
         await migrations.apply(db, say=say)
         redis = Redis(addresses.redis_url, prefix=settings.redis_prefix, timeout_s=settings.redis_timeout_s)
-        tail = Tail(db, poll_s=settings.relay_sweep_s, hears_redis=lambda: redis.is_listening)
-        relay = Relay(
-            db,
-            redis,
-            tail,
-            sweep_s=settings.relay_sweep_s,
-            retention_s=settings.log_retention_s,
-            retention_events=settings.log_retention_events,
-        )
+        resources = shared_resources(settings, db, redis)
+        tail, relay = resources.tail, resources.relay
         await tail.start()
         tasks = [
             asyncio.create_task(kept_alive(work))
             for work in (relay.run, tail.run, lambda: redis.listen(relay.handlers()), lambda: keep_house(db, settings))
         ]
         try:
-            texts, budgets = persisted_texts(settings, redis), Budgets(settings, Buckets(redis))
-            yield Resources(settings, db, tail, relay, Attempts(redis), texts, budgets), redis
+            show_readings(resources)
+            yield resources, redis
         finally:
             await ended(tasks)
             await redis.close()
+
+
+def shared_resources(settings: Settings, db: Database, redis: Redis) -> Resources:
+    """Return what requests share, with nothing running yet."""
+    tail = Tail(db, poll_s=settings.relay_sweep_s, hears_redis=lambda: redis.is_listening)
+    relay = Relay(
+        db,
+        redis,
+        tail,
+        sweep_s=settings.relay_sweep_s,
+        retention_s=settings.log_retention_s,
+        retention_events=settings.log_retention_events,
+    )
+    texts, budgets = persisted_texts(settings, redis), Budgets(settings, Buckets(redis))
+    return Resources(settings, db, tail, relay, Attempts(redis), texts, budgets)
+
+
+def recording_context(settings: Settings, *, is_anonymous: bool) -> tuple[RequestContext, Recording]:
+    """Return a request that finds nothing, and the door that notes what it asks of the database. Nothing is connected."""
+    db = Recording()
+    nowhere = Redis("redis://127.0.0.1:1", prefix=settings.redis_prefix, timeout_s=settings.redis_timeout_s)
+    viewer = None if is_anonymous else Viewer(user_id=1, session_id=1, expires_at=datetime.max.replace(tzinfo=UTC))
+    return RequestContext(shared_resources(settings, db, nowhere), viewer), db
+
+
+def show_readings(resources: Resources) -> None:
+    """Add to the metrics what the parts of the server count or know by themselves."""
+    db, budgets, read = resources.db, resources.budgets, resources.metrics.read
+    read("counter", "feedgraph_sql_statements", "SQL statements sent by this process", lambda: db.statements)
+    read(
+        "gauge",
+        "feedgraph_budgets_degraded",
+        "1 while Redis is away and callers pay from this process's own buckets",
+        lambda: budgets.is_alone,
+    )
 
 
 async def ended(tasks: list[asyncio.Task[None]]) -> None:

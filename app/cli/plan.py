@@ -1,5 +1,6 @@
 """`feedgraph plan`: shows how an operation would run, without running it."""
 
+import asyncio
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,21 +14,25 @@ from app.settings import Settings
 from app.transports.graphql.documents import Documents, Refusal
 from app.transports.graphql.explaining import explained
 from app.transports.graphql.schema import core_schema
+from app.wiring import recording_context
 
 
 def plan(
     file: Annotated[Path, typer.Argument(help="A .graphql file.")],
     operation: Annotated[str | None, typer.Option(help="Which of the file's operations; needless where there is one.")] = None,
-    variables: Annotated[str, typer.Option(help="JSON. Only those in @skip and @include matter here.")] = "{}",
+    variables: Annotated[str, typer.Option(help="JSON; what is missing is made up, but for @skip and @include.")] = "{}",
+    anonymous: Annotated[bool, typer.Option(help="As a caller who is not signed in.")] = False,
 ) -> None:
-    """Print an operation's plan: what is fetched level by level, and with which columns. Needs no database."""
-    document = Documents(core_schema(), Settings.load()).get(text_of(file))
+    """Print how an operation would run: its steps, the SQL of each, and what it may cost. Needs no database."""
+    documents = Documents(core_schema(), settings := Settings.load())
+    document = documents.get(text_of(file))
     if isinstance(document, Refusal):
         raise ConfigurationError(f"{file} is not executable.\n{shown(document.errors)}")
     chosen = document.operation(operation)
     if isinstance(chosen, Refusal):
         raise ConfigurationError(f"{chosen.errors[0].message} Use --operation; {file} has {names(document.operations)}.")
-    lines = explained(document, chosen, json_object(variables))
+    ctx, db = recording_context(settings, is_anonymous=anonymous)
+    lines = asyncio.run(explained(ctx, db, documents, document, chosen, json_object(variables)))
     wrong = [line for line in lines if isinstance(line, GraphQLError)]
     if wrong:
         raise ConfigurationError(f"The variables do not fit; give them with --variables.\n{shown(wrong)}")

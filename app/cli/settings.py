@@ -42,6 +42,7 @@ def in_force(settings: Settings, name: str) -> object:
     derived = {
         "graphiql": settings.serves_graphiql,
         "introspection": settings.allows_introspection,
+        "metrics": settings.serves_metrics,
         "log_format": settings.log_style,
         "sign_ups_per_hour": settings.sign_ups_allowed,
         "max_new_documents_per_minute": settings.new_documents_allowed,
@@ -53,7 +54,8 @@ def in_force(settings: Settings, name: str) -> object:
 def shown(value: object) -> str:
     """Return a value as a person reads it; a secret shows only that it is there."""
     if isinstance(value, SecretStr):
-        return without_password(value.get_secret_value())
+        secret = value.get_secret_value()
+        return without_password(secret) if "://" in secret else "(hidden)"
     if isinstance(value, list):
         return ",".join(map(str, value))
     return "" if value is None else str(value)

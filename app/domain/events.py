@@ -6,16 +6,25 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.domain.errors import CursorInvalid
+from app.domain.models import Post
 
 EVENT_CURSOR = re.compile(r"(0|[1-9][0-9]{0,18})-(0|[1-9][0-9]{0,18})", re.ASCII)
 
 
 class EventType(StrEnum):
-    """Events are named in the past tense."""
+    """Events are named in the past tense. Those of users and sessions are the server's own and reach no client.
+
+    A user's posts_count changes with every post.created and post.deleted of theirs, without an event of its own.
+    """
 
     POST_CREATED = "post.created"
-    POST_EDITED = "post.edited"
+    POST_EDITED = "post.edited"  # or shown again by a moderator: whoever does not know the post takes it as new
     POST_DELETED = "post.deleted"
+    POST_COUNTERS = "post.counters"  # its likes or its replies are counted anew
+    POST_HIDDEN = "post.hidden"  # by a moderator; a client is told "deleted" or, as its author, "edited"
+    JOB_UPDATED = "job.updated"
+    USER_CHANGED = "user.changed"  # what is shown of them: the counts of their follows
+    USER_DELETED = "user.deleted"
     SESSION_REVOKED = "session.revoked"
 
 
@@ -25,7 +34,8 @@ class NewEvent:
 
     type: EventType
     topics: tuple[str, ...]
-    subject_id: int  # the post or the session that the event is about
+    subject_id: int  # the post, the user or the session that the event is about
+    post: Post | None = None  # as it was when this happened
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,7 @@ class Event:
     at: datetime
     topics: tuple[str, ...]
     subject_id: int
+    post: Post | None = None  # as it was when this happened; None: not about a post, or written by another version
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -72,6 +83,7 @@ class Gap:
 
 
 PUBLIC_POSTS = "posts"
+FEED = "feed"  # the viewer's: no event has this topic, for whose feed a post is in is decided when it is delivered
 
 
 def author_topic(user_id: int) -> str:
@@ -84,6 +96,31 @@ def post_topic(post_id: int) -> str:
     return f"post:{post_id}"
 
 
+def job_topic(job_id: int) -> str:
+    """Return the topic of how one job goes on."""
+    return f"job:{job_id}"
+
+
+def user_topic(user_id: int) -> str:
+    """Return the topic of what is shown of one person, and of their end."""
+    return f"user:{user_id}"
+
+
 def session_topic(session_id: int) -> str:
     """Return the topic on which the end of a session is told to the streams that it opened."""
     return f"session:{session_id}"
+
+
+def about_post(type_: EventType, post: Post) -> NewEvent:
+    """Return the event that tells what happened to the post, on the topics that listeners know it by."""
+    return NewEvent(type_, (PUBLIC_POSTS, author_topic(post.author_id), post_topic(post.id)), post.id, post)
+
+
+def about_user(type_: EventType, user_id: int) -> NewEvent:
+    """Return the event that tells that something about a person changed."""
+    return NewEvent(type_, (user_topic(user_id),), user_id)
+
+
+def about_session(session_id: int) -> NewEvent:
+    """Return the event that tells that a session has ended."""
+    return NewEvent(EventType.SESSION_REVOKED, (session_topic(session_id),), session_id)

@@ -10,7 +10,16 @@ from typing import Any, cast
 import asyncpg
 from asyncpg.transaction import Transaction
 
-from app.domain.errors import ConfigurationError, Conflict, DeadlineExceeded, InvalidInput, NotFound, Unavailable
+from app.domain.errors import (
+    ConfigurationError,
+    Conflict,
+    DeadlineExceeded,
+    FeedgraphError,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+)
+from app.infra.connections import RELEASE_TIMEOUT_S, Connections, is_alive
 
 Record = asyncpg.Record
 
@@ -22,7 +31,6 @@ SERVER_SETTINGS = {
 }
 
 REPLY_GRACE_S = 0.5  # a request's statement that takes this much longer than PostgreSQL's own limit gets no answer at all
-RELEASE_TIMEOUT_S = 0.5  # for PostgreSQL to confirm that a statement was stopped or a transaction rolled back
 
 UNREACHABLE = (
     OSError,  # TimeoutError is one
@@ -58,18 +66,17 @@ class Database:
 
     def __init__(
         self,
-        pool: "asyncpg.Pool[Record]",
+        connections: Connections,
         *,
-        acquire_timeout_s: float,
         reply_timeout_s: float,
         counts: Counts | None = None,
         held: Any = None,
         is_request: bool = False,
     ) -> None:
-        self._pool = pool
-        self._acquire_timeout_s = acquire_timeout_s
+        self._connections = connections
         self._reply_timeout_s = reply_timeout_s
         self._is_request = is_request
+        self._patience_s = reply_timeout_s if is_request else None
         self._held = held  # the connection of the transaction that this door belongs to
         self.counts = counts or Counts()
 
@@ -78,15 +85,38 @@ class Database:
         """Say whether this door belongs to a transaction."""
         return self._held is not None
 
+    @property
+    def statements(self) -> int:
+        """How many statements were sent through all doors to these connections."""
+        return self._connections.statements
+
     def counted(self, counts: Counts) -> "Database":
         """Return the same door for one request, with its counts; a request does not wait for a PostgreSQL that hangs."""
         return self._door(Database, counts=counts, is_request=True)
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
         """Return all rows. One statement."""
-        async with self._connection() as connection:
-            self.counts.statements += 1
-            rows: list[Record] = await connection.fetch(sql, *args, timeout=self._patience_s)
+        # Every read comes through here, so it does by hand what `_connection` and `translated_errors` do.
+        try:
+            if self._held is not None:
+                return await self._fetched(self._held, sql, args)
+            connection = self._connections.take_free() or await self._connections.take()
+            try:
+                rows = await self._fetched(connection, sql, args)
+            except BaseException:
+                await self._connections.put_back(connection)
+                raise
+        except DRIVER_ERRORS as error:
+            if (meaning := translated(error)) is error:
+                raise
+            raise meaning from error
+        self._connections.give(connection)
+        return rows
+
+    async def _fetched(self, connection: Any, sql: str, args: Sequence[Any]) -> list[Record]:
+        self.counts.statements += 1
+        self._connections.statements += 1
+        rows: list[Record] = await connection.fetch(sql, *args, timeout=self._patience_s)
         self.counts.rows += len(rows)
         return rows
 
@@ -104,12 +134,14 @@ class Database:
         """Run a statement that gives no rows (without arguments: several, separated by semicolons)."""
         async with self._connection() as connection:
             self.counts.statements += 1
+            self._connections.statements += 1
             await connection.execute(sql, *args, timeout=self._patience_s)
 
     async def copy_records(self, table: str, *, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
         """Load rows by COPY, the fast way for many."""
         async with self._connection() as connection:
             self.counts.statements += 1
+            self._connections.statements += 1
             await connection.copy_records_to_table(table, columns=list(columns), records=records)
 
     @asynccontextmanager
@@ -152,27 +184,22 @@ class Database:
             if self._held is not None:
                 yield self._held
                 return
-            connection = await self._pool.acquire(timeout=self._acquire_timeout_s)
+            connection = await self._connections.take()
             try:
                 yield connection
-            finally:
-                await self._release(connection)
-
-    async def _release(self, connection: Any) -> None:
-        # Out of time: a stopped statement was not confirmed. The driver ends the connection then; the pool opens another.
-        with suppress(TimeoutError):
-            await self._pool.release(connection, timeout=RELEASE_TIMEOUT_S)
-
-    @property
-    def _patience_s(self) -> float | None:
-        return self._reply_timeout_s if self._is_request else None
+            except BaseException:
+                await self._connections.put_back(connection)
+                raise
+            if is_alive(connection):
+                self._connections.give(connection)
+            else:
+                await self._connections.put_back(connection)
 
     def _door(
         self, kind: "type[Database]", *, counts: Counts | None = None, held: Any = None, is_request: bool | None = None
     ) -> "Database":
         return kind(
-            self._pool,
-            acquire_timeout_s=self._acquire_timeout_s,
+            self._connections,
             reply_timeout_s=self._reply_timeout_s,
             counts=counts or self.counts,
             held=held,
@@ -183,23 +210,46 @@ class Database:
 class OneConnection(Database):
     """A door that keeps the connection of its first statement for the later ones, which wait for each other.
 
-    The driver runs one statement at a time on a connection, and taking one from the pool costs as much as a small statement.
+    The driver runs one statement at a time on a connection.
     """
 
     _borrowed: Any = None
+    _is_idle = True  # nothing runs on the borrowed connection, nor did anything break off
+
+    async def fetch(self, sql: str, *args: Any) -> list[Record]:
+        """Return all rows. One statement."""
+        try:
+            async with self._turn:
+                if self._borrowed is None:
+                    self._borrowed = self._connections.take_free() or await self._connections.take()
+                self._is_idle = False
+                rows = await self._fetched(self._borrowed, sql, args)
+                self._is_idle = True
+                return rows
+        except DRIVER_ERRORS as error:
+            if (meaning := translated(error)) is error:
+                raise
+            raise meaning from error
 
     async def give_back(self) -> None:
         """Let go of the connection; the door may be used again."""
-        if self._borrowed is not None:
-            connection, self._borrowed = self._borrowed, None
-            await self._release(connection)
+        if self._borrowed is None:
+            return
+        connection, self._borrowed = self._borrowed, None
+        if self._is_idle and is_alive(connection):
+            self._connections.give(connection)
+        else:
+            self._is_idle = True
+            await self._connections.put_back(connection)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
         async with translated_errors(), self._turn:
             if self._borrowed is None:
-                self._borrowed = await self._pool.acquire(timeout=self._acquire_timeout_s)
+                self._borrowed = await self._connections.take()
+            self._is_idle = False
             yield self._borrowed
+            self._is_idle = True
 
     @cached_property
     def _turn(self) -> asyncio.Lock:
@@ -230,27 +280,37 @@ def end(connection: Any) -> None:
         connection.terminate()
 
 
+DRIVER_ERRORS = (*UNREACHABLE, asyncpg.PostgresError)
+
+MEANINGS: tuple[tuple[tuple[type[BaseException], ...], type[FeedgraphError]], ...] = (
+    ((asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError), Conflict),
+    ((asyncpg.ForeignKeyViolationError,), NotFound),  # what the row points at went away meanwhile
+    ((asyncpg.DataError,), InvalidInput),
+    ((asyncpg.QueryCanceledError,), DeadlineExceeded),
+    (UNREACHABLE, Unavailable),
+)
+
+
+def translated(error: BaseException) -> BaseException:
+    """Return the server's own error for a driver's, so that no driver leaks upwards; itself where it is a fault of ours."""
+    return next((meaning() for kinds, meaning in MEANINGS if isinstance(error, kinds)), error)
+
+
 @asynccontextmanager
 async def translated_errors() -> AsyncIterator[None]:
-    """Turn the driver's errors into the server's, so that no driver leaks upwards."""
+    """Turn the driver's errors into the server's."""
     try:
         yield
-    except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
-        raise Conflict from error
-    except asyncpg.ForeignKeyViolationError as error:
-        raise NotFound from error  # what the row points at went away meanwhile
-    except asyncpg.DataError as error:
-        raise InvalidInput from error
-    except asyncpg.QueryCanceledError as error:
-        raise DeadlineExceeded from error
-    except UNREACHABLE as error:
-        raise Unavailable from error
+    except DRIVER_ERRORS as error:
+        if (meaning := translated(error)) is error:
+            raise
+        raise meaning from error
 
 
 async def connect(
     database_url: str, *, pool_size: int, acquire_timeout_s: float, statement_timeout_s: float
-) -> tuple[Database, "asyncpg.Pool[Record]"]:
-    """Open the pool and return its door; the caller closes the pool.
+) -> tuple[Database, Connections]:
+    """Open the first connection; return the door and the connections behind it, which the caller closes.
 
     Raises:
         ConfigurationError: PostgreSQL does not answer at this address, or does not let us in.
@@ -269,18 +329,14 @@ async def connect(
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         reason = str(error) or type(error).__name__
         raise ConfigurationError(f"Cannot open the database of DATABASE_URL: {reason.rstrip('.')}.") from error
-    door = Database(pool, acquire_timeout_s=acquire_timeout_s, reply_timeout_s=statement_timeout_s + REPLY_GRACE_S)
-    return door, pool
+    connections = Connections(pool, size=pool_size, timeout_s=acquire_timeout_s)
+    return Database(connections, reply_timeout_s=statement_timeout_s + REPLY_GRACE_S), connections
 
 
 async def leave_as_is(_connection: Any) -> None:
     """Skip the driver's reset script: nothing here changes a session, and the script costs more than a small statement."""
 
 
-async def close(pool: "asyncpg.Pool[Record]", *, timeout_s: float) -> None:
-    """Close the pool; connections that are still busy after the time are ended."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()
+async def close(connections: Connections, *, timeout_s: float) -> None:
+    """End what `connect` opened; connections that are still busy after the time are ended in the middle of their work."""
+    await connections.close(timeout_s=timeout_s)

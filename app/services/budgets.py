@@ -62,6 +62,11 @@ class Budgets:
         self._sockets: Counter[str] = Counter()
         self._is_alone = False
 
+    @property
+    def is_alone(self) -> bool:
+        """Say whether Redis was away when it was last needed, so that each process counts for itself."""
+        return self._is_alone
+
     def caller(self, viewer: Viewer | None, address: str) -> Caller:
         """Return who pays for a request."""
         if viewer is None:

@@ -8,6 +8,7 @@ from app.domain.events import EventCursor
 from app.domain.models import Viewer
 from app.infra.database import Counts, Database
 from app.infra.event_log import Relay, Tail
+from app.infra.metrics import Metrics
 from app.services.budgets import Budgets
 from app.services.loaders import Loaders
 from app.settings import Settings
@@ -26,6 +27,7 @@ class Resources:
     attempts: Attempts
     persisted: PersistedTexts
     budgets: Budgets
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 @dataclass(slots=True, eq=False)

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app import stores
-from app.domain import events, text
+from app.domain import text
 from app.domain.errors import Forbidden, IdempotencyMismatch, InvalidInput, NotFound
+from app.domain.events import EventType, NewEvent, about_post
 from app.domain.models import UNCHANGED, Post, Unchanged
 from app.domain.paging import Order, Page, Slice
 from app.infra import event_log
@@ -104,13 +105,13 @@ async def create(ctx: RequestContext, draft: Draft) -> Post:
 async def _insert(db: Database, draft: Draft, id_: int, viewer_id: int) -> Post:
     parent = None
     if draft.in_reply_to_id is not None:
-        parent_author_id = await stores.posts.add_reply_to(db, draft.in_reply_to_id, viewer_id=viewer_id)
-        if parent_author_id is None:
+        parent = await stores.posts.add_reply_to(db, draft.in_reply_to_id, viewer_id=viewer_id)
+        if parent is None:
             raise NotFound("There is no such post to reply to, or it is hidden from you.")
-        parent = (draft.in_reply_to_id, parent_author_id)
-    post = await stores.posts.insert(db, id_=id_, author_id=viewer_id, content=draft.content, title=draft.title, parent=parent)
+    answered = (parent.id, parent.author_id) if parent else None
+    post = await stores.posts.insert(db, id_=id_, author_id=viewer_id, content=draft.content, title=draft.title, parent=answered)
     await stores.users.add_to_posts_count(db, viewer_id, 1)
-    await event_log.append(db, event_about(post, events.EventType.POST_CREATED))
+    await event_log.append(db, about_post(EventType.POST_CREATED, post), *recounted(parent))
     return post
 
 
@@ -163,7 +164,7 @@ async def edit(
         post = await stores.posts.update(db, id_, author_id=viewer_id, content=content, title=title)
         if post is None:
             raise await _why_not(db, id_, viewer_id)
-        await event_log.append(db, event_about(post, events.EventType.POST_EDITED))
+        await event_log.append(db, about_post(EventType.POST_EDITED, post))
     ctx.resources.relay.wake()
     ctx.loaders.clear()
     return post
@@ -181,10 +182,12 @@ async def delete(ctx: RequestContext, id_: int) -> None:
         post = await stores.posts.delete(db, id_, author_id=viewer_id)
         if post is None:
             raise await _why_not(db, id_, viewer_id)
+        parent = None
         if post.in_reply_to_id is not None:
-            await stores.posts.remove_reply_from(db, post.in_reply_to_id)
+            parent = await stores.posts.remove_reply_from(db, post.in_reply_to_id)
         await stores.users.add_to_posts_count(db, viewer_id, -1)
-        await event_log.append(db, event_about(post, events.EventType.POST_DELETED))
+        gone = replace(post, title=None, content="")  # the log does not keep what was to go away
+        await event_log.append(db, about_post(EventType.POST_DELETED, gone), *recounted(parent))
     ctx.resources.relay.wake()
     ctx.loaders.clear()
 
@@ -195,8 +198,11 @@ async def hide(db: Database, id_: int, *, hidden: bool) -> None:
     Raises:
         NotFound: there is no such post.
     """
-    if not await stores.posts.set_hidden(db, id_, hidden=hidden):
-        raise NotFound(f"There is no post {id_}.")
+    async with db.transaction() as tx:
+        post = await stores.posts.set_hidden(tx, id_, hidden=hidden)
+        if post is None:
+            raise NotFound(f"There is no post {id_}.")
+        await event_log.append(tx, about_post(EventType.POST_HIDDEN if hidden else EventType.POST_EDITED, post))
 
 
 async def _why_not(db: Database, id_: int, viewer_id: int) -> NotFound | Forbidden:
@@ -204,7 +210,6 @@ async def _why_not(db: Database, id_: int, viewer_id: int) -> NotFound | Forbidd
     return NotFound(NO_SUCH_POST) if post is None else Forbidden("Only its author can change or delete a post.")
 
 
-def event_about(post: Post, type_: events.EventType) -> events.NewEvent:
-    """Return the event that tells what happened to the post, on the topics that listeners know it by."""
-    topics = (events.PUBLIC_POSTS, events.author_topic(post.author_id), events.post_topic(post.id))
-    return events.NewEvent(type_, topics, post.id)
+def recounted(post: Post | None) -> list[NewEvent]:
+    """Return the event that tells of a post's new counters; none without a post."""
+    return [about_post(EventType.POST_COUNTERS, post)] if post else []

@@ -13,8 +13,9 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app import stores
-from app.domain import events, text
+from app.domain import text
 from app.domain.errors import Conflict, InvalidInput, NotFound, Overloaded, Throttled, Unauthenticated
+from app.domain.events import about_session
 from app.domain.models import User, Viewer
 from app.infra import event_log
 from app.infra.database import Database
@@ -98,8 +99,7 @@ async def sign_out(ctx: RequestContext) -> bool:
     async with ctx.db.transaction() as db:
         ended = await stores.sessions.delete(db, session_id)
         if ended:
-            topic = events.session_topic(session_id)
-            await event_log.append(db, events.NewEvent(events.EventType.SESSION_REVOKED, (topic,), session_id))
+            await event_log.append(db, about_session(session_id))
     ctx.resources.relay.wake()
     return ended
 

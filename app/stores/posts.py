@@ -100,19 +100,17 @@ async def insert(
     return Post(*row)  # type: ignore[misc]  # an insert that returns gives its row
 
 
-async def add_reply_to(db: Database, post_id: int, *, viewer_id: int) -> int | None:
-    """Count one more reply to a post that the viewer may see; return its author, or None without a post. One statement."""
-    author_id: int | None = await db.fetchval(
-        f"update posts p set replies_count = replies_count + 1 where p.id = $1 and {visible('$2')} returning p.author_id",
-        post_id,
-        viewer_id,
-    )
-    return author_id
+async def add_reply_to(db: Database, post_id: int, *, viewer_id: int) -> Post | None:
+    """Count one more reply to a post that the viewer may see; return it, or None without a post. One statement."""
+    sql = f"update posts p set replies_count = replies_count + 1 where p.id = $1 and {visible('$2')} returning {COLUMNS}"
+    row = await db.fetchrow(sql, post_id, viewer_id)
+    return Post(*row) if row else None
 
 
-async def remove_reply_from(db: Database, post_id: int) -> None:
-    """Count one reply less; the post may be gone. One statement."""
-    await db.execute("update posts set replies_count = replies_count - 1 where id = $1", post_id)
+async def remove_reply_from(db: Database, post_id: int) -> Post | None:
+    """Count one reply less; return the post, None where it is gone. One statement."""
+    row = await db.fetchrow(f"update posts p set replies_count = replies_count - 1 where p.id = $1 returning {COLUMNS}", post_id)
+    return Post(*row) if row else None
 
 
 async def lock(db: Database, post_id: int, *, viewer_id: int) -> bool:
@@ -156,7 +154,11 @@ async def delete(db: Database, id_: int, *, author_id: int) -> Post | None:
     return Post(*row) if row else None
 
 
-async def set_hidden(db: Database, id_: int, *, hidden: bool) -> bool:
-    """Hide a post from everybody but its author, or show it again; return whether it exists. One statement."""
-    sql = "update posts set hidden_at = case when $2 then coalesce(hidden_at, now_ms()) end where id = $1 returning id"
-    return await db.fetchval(sql, id_, hidden) is not None
+async def set_hidden(db: Database, id_: int, *, hidden: bool) -> Post | None:
+    """Hide a post from everybody but its author, or show it again; return it, None without a post. One statement."""
+    row = await db.fetchrow(
+        f"update posts p set hidden_at = case when $2 then coalesce(hidden_at, now_ms()) end where p.id = $1 returning {COLUMNS}",
+        id_,
+        hidden,
+    )
+    return Post(*row) if row else None

@@ -31,14 +31,45 @@ def plan(tmp_path):
     return run
 
 
-def test_a_plan_tells_its_fetches_level_by_level(plan):
-    assert plan(DOCUMENT, "--operation", "Page").splitlines() == [
+def test_a_plan_tells_its_fetches_level_by_level_with_their_sql_and_its_cost(plan):
+    told = plan(DOCUMENT, "--operation", "Page").splitlines()
+    assert [line for line in told if "SQL:" not in line] == [
         "user:",
         "  fetch user by key",
         "    User (name, id)",
         "      posts: fetch user.posts for all parents at once, {'first': 2}",
         "        Post (title, author.name)",
+        "",
+        "Made up: $id = '1'. Give yours with --variables.",
+        "",
+        "Cost: at most 5 points and 2 rows; depth 4.",
     ]
+    first, second = (line.strip() for line in told if "SQL:" in line)
+    assert first == "SQL: select u.id as key, u.name, u.id from users u where u.id = any($1)"
+    assert "select p.id as place, p.title, author.name" in second
+
+
+def test_what_a_step_would_fail_with_is_told(plan):
+    told = plan("query($n: Int) { viewer { posts(first: $n) { id } } }", "--variables", '{"n": 101}')
+    assert "fails: A page holds from 0 to 100 rows: 101 is out of that range." in told
+    assert "from posts" not in told
+
+
+def test_a_caller_who_is_not_signed_in_sends_less(plan):
+    document = '{ user(id: "1") { viewerIsFollowing } }'
+    assert "from follows" in plan(document)
+    assert "from follows" not in plan(document, "--anonymous")
+
+
+def test_an_operation_that_is_too_large_is_told_with_the_code_of_its_refusal(plan):
+    nested = "{ latestPosts(first: 100) { nodes { replies(first: 100) { replies(first: 100) { id } } } } }"
+    assert "Refused with NODE_LIMIT." in plan(nested)
+
+
+def test_what_a_mutation_sends_is_not_told(plan):
+    told = plan('mutation { createPost(input: {content: "x"}) { post { author { name } } } }')
+    assert "insert" not in told
+    assert "select u.id as key, u.name from users" in told
 
 
 def test_variables_in_flags_shape_the_plan(plan):

@@ -185,7 +185,7 @@ async def test_a_deleted_post_is_gone_with_its_likes_and_cannot_be_deleted_again
         await delete(server, ada, post.id)
     assert await server.running.resources.db.fetchval("select count(*) from likes") == 0
     assert await wrong_counters(server.running.resources.db) == []
-    assert [event[0] for event in await events(server, 2)] == ["post.created", "post.deleted"]
+    assert [event[0] for event in await events(server, 3)] == ["post.created", "post.counters", "post.deleted"]
 
 
 async def test_of_deletes_at_the_same_moment_one_succeeds_and_counters_hold(server):
@@ -265,7 +265,8 @@ async def test_a_repeated_request_gets_the_same_post_and_writes_no_second_one(se
 
     assert (await read(server, ada, parent.id)).replies_count == 1
     assert await wrong_counters(server.running.resources.db) == []
-    assert [event[0] for event in await events(server, 3)] == ["post.created", "post.created", "post.edited"]
+    told = ["post.created", "post.created", "post.counters", "post.edited"]
+    assert [event[0] for event in await events(server, 4)] == told
 
 
 @pytest.mark.parametrize("changes", [{"content": "hello"}, {"title": "T"}, {"in_reply_to_id": 0}])

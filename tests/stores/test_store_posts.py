@@ -1,6 +1,7 @@
 """The posts table: what each function changes and what it costs."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -78,21 +79,21 @@ async def test_hidden_rows_do_not_shorten_a_page(db):
     assert page.has_next
 
 
-async def test_counting_a_reply_gives_the_author_of_a_post_that_the_viewer_may_see(db):
+async def test_counting_a_reply_gives_the_post_that_the_viewer_may_see(db):
     ann, bob = await add_users(db, 2)
     seen, hidden = await add_post(db, ann), await add_post(db, ann, hidden=True)
 
     with costing(db, 1):
-        assert await stores.posts.add_reply_to(db, seen.id, viewer_id=bob) == ann
+        assert await stores.posts.add_reply_to(db, seen.id, viewer_id=bob) == replace(seen, replies_count=1)
     with costing(db, 2):
         assert await stores.posts.add_reply_to(db, hidden.id, viewer_id=bob) is None
         assert await stores.posts.add_reply_to(db, 404, viewer_id=bob) is None
-    assert await stores.posts.add_reply_to(db, hidden.id, viewer_id=ann) == ann
+    assert await stores.posts.add_reply_to(db, hidden.id, viewer_id=ann) == replace(hidden, replies_count=1)
 
     assert [(await post_of(db, id_)).replies_count for id_ in (seen.id, hidden.id)] == [1, 1]
     with costing(db, 2):
-        await stores.posts.remove_reply_from(db, seen.id)
-        await stores.posts.remove_reply_from(db, 404)
+        assert await stores.posts.remove_reply_from(db, seen.id) == seen
+        assert await stores.posts.remove_reply_from(db, 404) is None
     assert (await post_of(db, seen.id)).replies_count == 0
 
 

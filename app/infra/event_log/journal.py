@@ -1,12 +1,18 @@
 """The event log's tables: the outbox that writers fill, and the log that the relay writes and everybody reads."""
 
-from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
+from typing import Any
+
+import orjson
 
 from app.domain.events import Event, EventCursor, NewEvent
+from app.domain.models import Post
 from app.infra.database import Database, Record
 
 BATCH_SIZE = 1_000
+POST_COLUMNS = tuple(field.name for field in fields(Post))
+POST_TIMES = {"created_at", "edited_at", "hidden_at"}
 LEADER_LOCK = 0x66656564  # "feed": the advisory lock of the one relay that leads
 
 
@@ -18,10 +24,13 @@ class Lost(Exception):
         self.oldest = oldest
 
 
-async def append(db: Database, event: NewEvent) -> None:
-    """Leave an event in the outbox; call it in the transaction of the event's cause. One statement."""
-    await db.execute(
-        "insert into outbox (type, topics, subject_id) values ($1, $2, $3)", event.type, list(event.topics), event.subject_id
+async def append(db: Database, *events: NewEvent) -> None:
+    """Leave events in the outbox, in this order; call it in the transaction of their cause. One statement."""
+    rows = [f"(${n + 1}::text, ${n + 2}::text[], ${n + 3}::bigint, ${n + 4}::jsonb)" for n in range(0, 4 * len(events), 4)]
+    values = [(event.type, list(event.topics), event.subject_id, document_of(event.post)) for event in events]
+    await db.execute(  # only placeholders are put together here
+        f"insert into outbox (type, topics, subject_id, post) values {', '.join(rows)}",  # noqa: S608
+        *(value for row in values for value in row),
     )
 
 
@@ -45,9 +54,9 @@ async def move_batch(db: Database) -> list[Event]:
             update event_log_head set position = position + events from counted where events > 0
             returning position - events as before
         )
-        insert into event_log (position, type, at, topics, subject_id)
-        select head.before + row_number() over (order by taken.id), type, at, topics, subject_id from taken, head
-        returning position, type, at, topics, subject_id
+        insert into event_log (position, type, at, topics, subject_id, post)
+        select head.before + row_number() over (order by taken.id), type, at, topics, subject_id, post from taken, head
+        returning position, type, at, topics, subject_id, post
         """,
         BATCH_SIZE,
     )
@@ -69,7 +78,7 @@ async def read_after(db: Database, position: int, *, limit: int = BATCH_SIZE) ->
         Lost: the log does not reach back to the position.
     """
     rows = await db.fetch(
-        "select position, type, at, topics, subject_id from event_log where position > $1 order by position limit $2",
+        "select position, type, at, topics, subject_id, post from event_log where position > $1 order by position limit $2",
         position,
         limit,
     )
@@ -98,7 +107,20 @@ async def discard_before(db: Database, moment: datetime, *, keep: int) -> None:
     )
 
 
-def event_of(row: Record | Sequence[object]) -> Event:
-    """Return the event of a row (position, type, at, topics, subject_id)."""
-    position, type_, at, topics, subject_id = row
-    return Event(position, type_, at, tuple(topics), subject_id)  # type: ignore[arg-type]  # columns are typed by SQL
+def event_of(row: Record) -> Event:
+    """Return the event of a row (position, type, at, topics, subject_id, post)."""
+    position, type_, at, topics, subject_id, post = row
+    return Event(position, type_, at, tuple(topics), subject_id, post_of(orjson.loads(post)) if post else None)
+
+
+def document_of(post: Post | None) -> str | None:
+    """Return a post as the log keeps it: a JSON object of its columns."""
+    return orjson.dumps(post).decode() if post else None
+
+
+def post_of(document: dict[str, Any]) -> Post | None:
+    """Return the post that the log keeps; None where another version of the server wrote it, with other columns."""
+    values = {name: document[name] for name in POST_COLUMNS if name in document}
+    for name in POST_TIMES & values.keys():
+        values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+    return Post(**values) if len(values) == len(POST_COLUMNS) else None

@@ -115,13 +115,13 @@ class Relay:
 
 def encode_batch(epoch: int, events: list[Event]) -> bytes:
     """Return the message that carries a batch."""
-    return orjson.dumps([epoch, [[e.position, e.type, e.at, e.topics, e.subject_id] for e in events]])
+    return orjson.dumps([epoch, [[e.position, e.type, e.at, e.topics, e.subject_id, e.post] for e in events]])
 
 
 def decode_batch(message: bytes) -> tuple[int, list[Event]]:
     """Return epoch and events of a message."""
     epoch, rows = orjson.loads(message)
     return epoch, [
-        Event(position, type_, datetime.fromisoformat(at), tuple(topics), subject_id)
-        for position, type_, at, topics, subject_id in rows
+        Event(position, type_, datetime.fromisoformat(at), tuple(topics), subject_id, journal.post_of(post) if post else None)
+        for position, type_, at, topics, subject_id, post in rows
     ]

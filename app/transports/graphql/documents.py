@@ -20,6 +20,7 @@ from graphql import (
 from graphql.execution.executor import Executor
 
 from app.engine import Compilation, Costing, Formula, Plan, Uncovered, compile_operation, flag_variables
+from app.infra.metrics import Metrics
 from app.settings import Settings
 from app.transports.graphql.bindings import binding_of
 from app.transports.graphql.costs import PRICES
@@ -49,6 +50,7 @@ class Document:
     depth: int  # of its deepest operation
     plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)  # by operation and flags; None: not covered
     formulas: dict[tuple[Any, ...], Formula] = field(default_factory=dict)  # by the same
+    uncovered: dict[tuple[Any, ...], str] = field(default_factory=dict)  # why there is no plan, by the same
 
     def plan(self, executor: Executor[Any]) -> Plan | None:
         """Return the plan of an operation whose variables are coerced, None where it runs on graphql-core as a whole."""
@@ -60,9 +62,13 @@ class Document:
             source = Compilation(executor.schema, binding_of, executor.fragments, operation, variables)
             try:
                 self.plans[key] = compile_operation(source)
-            except Uncovered:
-                self.plans[key] = None
+            except Uncovered as why:
+                self.plans[key], self.uncovered[key] = None, str(why)
         return self.plans[key]
+
+    def why_unplanned(self, executor: Executor[Any]) -> str:
+        """Return why `plan` gave None."""
+        return self.uncovered.get(self._key(executor), "more plans than are kept of one document")
 
     def formula(self, executor: Executor[Any], *, largest_size: int) -> Formula:
         """Return the formula of the cost of an operation whose variables are coerced.
@@ -101,8 +107,10 @@ class Document:
 class Documents:
     """The documents of this process, the most recently used ones kept."""
 
-    def __init__(self, schema: GraphQLSchema, settings: Settings) -> None:
+    def __init__(self, schema: GraphQLSchema, settings: Settings, metrics: Metrics | None = None) -> None:
         self.schema = schema
+        metrics = metrics or Metrics()
+        self._lookups, self._evictions = metrics.document_lookups, metrics.document_evictions
         self._settings = settings
         self.hides_suggestions = not settings.allows_introspection
         self._rules = (*specified_rules, NoSchemaIntrospectionCustomRule) if self.hides_suggestions else specified_rules
@@ -116,13 +124,16 @@ class Documents:
         """Return the document of this text, or why it is refused. About a millisecond the first time."""
         known = self._kept.get(text)
         if known is not None:
+            self._lookups.add("hit")
             self._kept.move_to_end(text)
             return known
+        self._lookups.add("miss")
         document = self._read(text)
         if len(text) <= LONGEST_KEPT:
             self._kept[text] = document
             if len(self._kept) > self._settings.max_documents:
                 self._kept.popitem(last=False)
+                self._evictions.add()
         return document
 
     def _read(self, text: str) -> Document | Refusal:

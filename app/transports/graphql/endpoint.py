@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from app.domain.budgets import Standing
 from app.transports.errors import RequestError
 from app.transports.exchange import (
+    RESOURCES,
     authenticated,
     challenge,
     context_of,
@@ -103,6 +104,8 @@ def respond(request: web.Request, answer: Answer, media_type: str) -> web.Respon
         answer.extensions["counts"] = counts_shown(context_of(request).counts, without)
     legacy_success = media_type == LEGACY_TYPE and answer.went_through
     headers = {hdrs.VARY: VARY, EXECUTOR_HEADER: answer.executor, **(challenge(answer.refusal) if answer.refusal else {})}
+    if answer.refusal:
+        request.app[RESOURCES].metrics.refusals.add(answer.refusal.code)
     if charge := context_of(request).charge:
         headers |= rate_limit_headers(charge.standing)
     return json_response(

@@ -1,32 +1,171 @@
-"""How an operation would run, told to a person."""
+"""How an operation would run, told to a person: its steps, the SQL that each would send, and what it may cost.
 
+The SQL comes from the very functions that run it, called with one made-up key on a database that notes what it is sent.
+"""
+
+import math
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from graphql import FragmentDefinitionNode, GraphQLError, OperationDefinitionNode
-from graphql.execution.collect_fields import FragmentDetails
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql import (
+    GraphQLError,
+    GraphQLID,
+    OperationDefinitionNode,
+    OperationType,
+    get_named_type,
+    is_list_type,
+    is_non_null_type,
+    type_from_ast,
+)
+from graphql.execution.executor import Executor
 
-from app.engine import Compilation, Uncovered, compile_operation
-from app.transports.graphql.bindings import binding_of
-from app.transports.graphql.documents import Document
-from app.transports.graphql.schema import core_schema
+from app.engine import Completing, Plan, Run, TooComplex
+from app.engine.plan import AttributeChild, Child, LookupRoot, ObjectShape, ResolverRoot, Shape, ToManyChild, ToOneChild
+from app.engine.shapes import AbstractShape, ConnectionShape, ListShape, NonNullShape, RowsShape
+from app.infra.recording import Recording
+from app.services.context import RequestContext
+from app.transports.graphql.admission import largest_size, refusal_of, shown_number
+from app.transports.graphql.documents import Document, Documents
 
+EXAMPLE_ID = 1
+MADE_UP = {"ID": "1", "Int": 1, "Float": 1.0, "String": "a", "Boolean": False}
 NOT_PLANNED = "Not planned: {reason}. graphql-core executes the whole operation."
 
 
-def explained(document: Document, operation: OperationDefinitionNode, given: dict[str, Any]) -> list[str] | list[GraphQLError]:
+async def explained(
+    ctx: RequestContext,
+    db: Recording,
+    documents: Documents,
+    document: Document,
+    operation: OperationDefinitionNode,
+    given: dict[str, Any],
+) -> list[str] | list[GraphQLError]:
     """Return the operation's plan in lines, or what is wrong with the variables.
 
-    Of the variables only those in @skip and @include shape a plan, so the others may be missing.
+    `db` is the database of `ctx`. Variables that are needed and not given are made up, but for those in @skip and @include, which
+    shape the plan.
     """
-    definitions = operation.variable_definitions or ()
-    wanted = [one for one in definitions if one.variable.name.value in {*given, *document.flags}]
-    variables = get_variable_values(core_schema(), wanted, given)
-    if not isinstance(variables, VariableValues):
-        return variables
-    nodes = [node for node in document.ast.definitions if isinstance(node, FragmentDefinitionNode)]
-    fragments = {node.name.value: FragmentDetails(node) for node in nodes}
+    made_up = made_up_variables(documents, document, operation, given)
+    executor = Completing.build(
+        documents.schema,
+        document.ast,
+        context_value=ctx,
+        raw_variable_values=given | made_up,
+        operation_name=operation.name.value if operation.name else None,
+    )
+    if not isinstance(executor, Executor):
+        return executor
+    plan = document.plan(executor)
+    lines = (
+        [NOT_PLANNED.format(reason=document.why_unplanned(executor))] if plan is None else await Teller(db, executor).plan(plan)
+    )
+    if made_up:
+        values = ", ".join(f"${name} = {value!r}" for name, value in made_up.items())
+        lines += ["", f"Made up: {values}. Give yours with --variables."]
+    return [*lines, "", cost_line(ctx, document, executor)]
+
+
+def made_up_variables(
+    documents: Documents, document: Document, operation: OperationDefinitionNode, given: dict[str, Any]
+) -> dict[str, Any]:
+    """Return a value for each variable that is missing, as far as one can be made up."""
+    made_up = {}
+    for definition in operation.variable_definitions or ():
+        name, type_ = definition.variable.name.value, type_from_ast(documents.schema, definition.type)
+        named = get_named_type(type_)
+        is_needed = is_non_null_type(type_) or named is GraphQLID
+        if name in given or name in document.flags or definition.default_value or not is_needed or named is None:
+            continue
+        if named.name in MADE_UP:
+            value = MADE_UP[named.name]
+            made_up[name] = [value] if is_list_type(type_.of_type if is_non_null_type(type_) else type_) else value
+    return made_up
+
+
+def cost_line(ctx: RequestContext, document: Document, executor: Executor[Any]) -> str:
+    """Return what the operation may cost, as admission reckons it."""
     try:
-        return compile_operation(Compilation(core_schema(), binding_of, fragments, operation, variables)).explain()
-    except Uncovered as reason:
-        return [NOT_PLANNED.format(reason=reason)]
+        formula = document.formula(executor, largest_size=largest_size(ctx.settings))
+    except TooComplex:
+        return "Cost: beyond reckoning; the operation would be refused."
+    estimate = formula.estimate(executor.variable_values.coerced)
+    refusal = refusal_of(estimate, ctx.settings)
+    verdict = f" Refused with {refusal.code}." if refusal else ""
+    cost, nodes = shown_number(math.ceil(estimate.cost)), shown_number(estimate.nodes)
+    return f"Cost: at most {cost} points and {nodes} rows; depth {document.depth}.{verdict}"
+
+
+class Teller:
+    """Walks a plan and tells its steps, each with the statements it sends."""
+
+    def __init__(self, db: Recording, executor: Executor[Any]) -> None:
+        self._db = db
+        self._run = Run(executor)
+
+    async def plan(self, plan: Plan) -> list[str]:
+        """Return the lines of a whole plan."""
+        lines = []
+        for key, root in plan.fields.items():
+            if isinstance(root, str):
+                lines.append(f"{key}: {root}")
+            else:
+                lines += [f"{key}:", *await self._root(root)]
+        return lines
+
+    async def _root(self, root: LookupRoot | ResolverRoot) -> list[str]:
+        told = root.explain(1)[0]
+        if isinstance(root, LookupRoot):
+
+            async def look_up() -> None:
+                key, relation = root.binding.key(root.arguments.values(self._run))
+                await relation.fetch(self._run.context, [key], root.shape.columns)
+
+            return [told, *await self._statements(2, look_up), *await self._shape(2, root.shape)]
+        is_query = self._run.executor.operation.operation is OperationType.QUERY
+        statements = await self._statements(2, lambda: root.resolved(self._run)) if is_query else []  # what others do depends
+        return [told, *statements, *await self._shape(2, root.shape)]
+
+    async def _shape(self, indent: int, shape: Shape | ObjectShape | RowsShape | ConnectionShape | None) -> list[str]:
+        match shape:
+            case ObjectShape():
+                lines = [shape.explain(indent)[0]]
+                for child in shape.children:
+                    lines += await self._child(indent + 1, child)
+                return lines
+            case NonNullShape() | ListShape():
+                return await self._shape(indent, shape.inner)
+            case RowsShape():
+                return await self._shape(indent, shape.row)
+            case AbstractShape():
+                return [line for _, each in shape.possible for line in await self._shape(indent, each)]
+            case ConnectionShape():
+                return [line for each in shape.rows.values() for line in await self._shape(indent, each)]
+            case _:
+                return []
+
+    async def _child(self, indent: int, child: Child) -> list[str]:
+        told, ctx, statements = child.explain(indent)[0], self._run.context, list[str]()
+        match child:
+            case ToOneChild():
+                shape: Any = child.shape
+                statements = await self._statements(indent + 1, lambda: child.binding.fetch(ctx, [EXAMPLE_ID], child.columns))
+            case ToManyChild():
+                shape = child.show
+
+                async def fetch() -> None:
+                    await child.binding.fetch(ctx, [EXAMPLE_ID], child.columns, child.arguments.values(self._run))
+
+                statements = await self._statements(indent + 1, fetch)
+            case AttributeChild():
+                shape = child.shape
+        return [told, *statements, *await self._shape(indent + 1, shape)]
+
+    async def _statements(self, indent: int, act: Callable[[], Awaitable[Any]]) -> list[str]:
+        """Return the statements that `act` sends, and why it would fail if it would."""
+        before, reason = len(self._db.noted), ""
+        try:
+            await act()
+        except Exception as error:  # whatever it is: the step would fail, and send no more than this
+            reason = str(error)
+        lines = [f"{'  ' * indent}SQL: {' '.join(sql.split())}" for sql in self._db.noted[before:]]
+        return [*lines, f"{'  ' * indent}fails: {reason}"] if reason else lines

@@ -210,15 +210,19 @@ def executor_of(ctx: RequestContext, documents: Documents, prepared: Prepared) -
 async def answered(executor: Executor[Any], prepared: Prepared) -> Answer:
     """Run the operation by its plan on one connection; where there is none, or it meets an error, by graphql-core."""
     plan = prepared.document.plan(executor)
-    if plan is None:
-        return await completed(executor)
     ctx: RequestContext = executor.context_value
+    operations = ctx.resources.metrics.operations
+    if plan is None:
+        operations.add("reference", prepared.document.why_unplanned(executor))
+        return await completed(executor)
     run = Run(executor)
     whole = ctx.db
     try:
         async with whole.on_one_connection() as ctx.db:
             try:
-                return Answer(await plan.run(run), executor="plan")
+                answer = Answer(await plan.run(run), executor="plan")
+                operations.add("plan", "")
+                return answer
             finally:
                 await ctx.loaders.stopped()  # at the deadline, a resolver's batch may still use the connection
     except Exception:  # whatever it is, graphql-core meets it too and says it as the specification wants
@@ -228,6 +232,7 @@ async def answered(executor: Executor[Any], prepared: Prepared) -> Answer:
         ctx.db = whole
     answer = await completed(executor)
     answer.executor = "plan, completed by reference"
+    operations.add("completed", "an error in the answer" if answer.errors else "none")
     if not answer.errors:  # then the plan was wrong, and only slow answers would show it
         log.warning("plan_gave_up_without_an_error", operation=run.executor.operation.name and run.executor.operation.name.value)
     return answer

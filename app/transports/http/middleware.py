@@ -16,7 +16,7 @@ log = structlog.get_logger("feedgraph.http")
 
 REQUEST_ID_HEADER = "X-Request-Id"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-QUIET_PATHS = {"/healthz", "/readyz"}
+QUIET_PATHS = {"/healthz", "/readyz", "/metrics"}
 STATUS_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "BODY_TOO_LARGE"}
 
 
@@ -32,6 +32,9 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
             response = await handler(request)
             status = response.status
         finally:
+            seconds = time.perf_counter() - started
+            if not request.writer.output_size:  # else it was a stream or a socket, whose life is no latency
+                request.app[RESOURCES].metrics.observe_request(face_of(request.path), status, seconds)
             line = log.debug if request.path in QUIET_PATHS else log.info
             counts = request[CONTEXT].counts if CONTEXT in request else None
             line(
@@ -39,12 +42,17 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
                 method=request.method,
                 path=request.path,
                 status=status,
-                ms=round((time.perf_counter() - started) * 1000, 1),
+                ms=round(seconds * 1000, 1),
                 statements=counts.statements if counts else 0,
             )
     if not response.prepared:
         response.headers[REQUEST_ID_HEADER] = request_id
     return response
+
+
+def face_of(path: str) -> str:
+    """Return the face that answers at this path, for the metrics."""
+    return "graphql" if path == "/graphql" else "rest" if path.startswith("/api/") else "other"
 
 
 @web.middleware

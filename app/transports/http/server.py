@@ -20,6 +20,7 @@ from app.transports.graphql.documents import Documents
 from app.transports.graphql.negotiation import HTML_TYPE, LEGACY_TYPE, RESPONSE_TYPE, best_type
 from app.transports.graphql.persisted import Persisted
 from app.transports.graphql.schema import core_schema
+from app.transports.http import metrics
 from app.transports.http.connection import Connection
 from app.transports.http.health import DRAIN, READINESS, Checks, Drain, healthz, readyz
 from app.transports.http.middleware import answered, harden, observed
@@ -46,12 +47,13 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     app[UNFINISHED] = set()
     app[READINESS] = readiness
     app[DRAIN] = Drain()
-    app[endpoint.DOCUMENTS] = Documents(core_schema(), resources.settings)
+    app[endpoint.DOCUMENTS] = Documents(core_schema(), resources.settings, resources.metrics)
     app[websocket.SOCKETS] = {}
     app.on_response_prepare.append(harden)
     app[endpoint.PERSISTED] = Persisted(resources, app[endpoint.DOCUMENTS])
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics.handle)
     app.router.add_get("/", root)
     app.router.add_get("/graphql", graphql_get(demo_token))
     app.router.add_post("/graphql", endpoint.handle)

@@ -180,6 +180,8 @@ class Connection:
         except Exception as error:  # whatever it is: the operation must not stay without an answer
             prepared = failed(error)
         refusal = prepared if isinstance(prepared, Answer) else await self._answer(id_, prepared)
+        if refusal and refusal.refusal:
+            self._request.app[RESOURCES].metrics.refusals.add(refusal.refusal.code)
         self._operations.pop(id_, None)  # before the last message: from then on the client may use the id again
         await self._send(self._protocol.error(id_, refusal.errors) if refusal else self._protocol.complete(id_))
 

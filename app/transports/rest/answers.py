@@ -59,6 +59,7 @@ def problem_response(request: web.Request, problem: Problem) -> web.Response:
         "code": problem.code,
         **problem.details,
     }
+    request.app[RESOURCES].metrics.refusals.add(problem.code)
     return json_response(request, body, status=problem.status, media_type=PROBLEM_TYPE, headers=VARY | challenge(problem))
 
 

@@ -12,8 +12,8 @@ from app.services import relations
 from app.services.context import RequestContext
 from app.services.posts import NO_SUCH_POST, Draft
 from app.transports.exchange import authenticated, json_body, to_the_end
+from app.transports.resources import post_resource
 from app.transports.rest.answers import page_response, resource_response, wished_page, within
-from app.transports.rest.resources import post_resource
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 

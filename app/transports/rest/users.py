@@ -9,8 +9,8 @@ from app.domain.models import User
 from app.services import relations
 from app.services.context import RequestContext
 from app.transports.exchange import authenticated
+from app.transports.resources import post_resource, user_resource
 from app.transports.rest.answers import page_response, resource_response, wished_page
-from app.transports.rest.resources import post_resource, user_resource
 
 
 async def get(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""Resources: the JSON forms of the nouns, with keys in camelCase."""
+"""Resources: the JSON forms of the nouns, with keys in camelCase, the same in a REST answer and in a live event."""
 
 from typing import Any
 

@@ -1,0 +1,98 @@
+"""Metrics: what one server counts, in the form that Prometheus reads.
+
+Each server has a registry of its own: tests run several servers in one process. What happens on every request is added to plain
+integers, which cost a tenth of the library's locked counters, and becomes the library's samples only when somebody asks.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Final, Literal
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which only tells when the process began
+
+
+class Tally:
+    """A counter by the values of its labels. Values must be few: each combination stays for the life of the process."""
+
+    def __init__(self, name: str, documentation: str, labels: tuple[str, ...]) -> None:
+        self._name, self._documentation, self._labels = name, documentation, labels
+        self.counts: Counter[tuple[str, ...]] = Counter()
+
+    def add(self, *values: str, amount: int = 1) -> None:
+        """Count one more, or several, under these values of the labels."""
+        self.counts[values] += amount
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the samples; the library calls this."""
+        family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
+        for values, count in sorted(self.counts.items()):
+            family.add_metric(values, count)
+        yield family
+
+
+class Reading:
+    """One number that somebody keeps anyway, looked at when the metrics are asked for."""
+
+    def __init__(self, kind: Literal["counter", "gauge"], name: str, documentation: str, read: Callable[[], float]) -> None:
+        self._family = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
+        self._name, self._documentation, self._read = name, documentation, read
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the sample; the library calls this."""
+        yield self._family(self._name, self._documentation, value=self._read())
+
+
+class Metrics:
+    """The metrics of one server. Names follow Prometheus: the unit in the name, `_total` (by the library) for what only grows."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.document_lookups = self.tally(
+            "feedgraph_document_lookups", "GraphQL texts looked up among the known documents: hit or miss", "result"
+        )
+        self.document_evictions = self.tally("feedgraph_document_evictions", "Known documents dropped for others")
+        self.operations = self.tally(
+            "feedgraph_operations",
+            "GraphQL operations executed, subscriptions' events included; reason: why not by a plan alone",
+            "executor",
+            "reason",
+        )
+        self.refusals = self.tally("feedgraph_refusals", "Requests and operations refused as a whole, by error code", "code")
+        self._requests = Histogram(
+            "feedgraph_request_duration_seconds",
+            "Time from a request's head to its answer, streams excepted",
+            ("face", "status"),
+            registry=self.registry,
+            buckets=LATENCY_BUCKETS_S,
+        )
+        self._observers: dict[tuple[str, int], Callable[[float], None]] = {}
+
+    def tally(self, name: str, documentation: str, *labels: str) -> Tally:
+        """Return a new counter with these labels; `_total` comes behind the name."""
+        tally = Tally(name, documentation, labels)
+        self.registry.register(tally)
+        return tally
+
+    def read(self, kind: Literal["counter", "gauge"], name: str, documentation: str, read: Callable[[], float]) -> None:
+        """Show what `read` returns whenever the metrics are asked for."""
+        self.registry.register(Reading(kind, name, documentation, read))
+
+    def observe_request(self, face: str, status: int, seconds: float) -> None:
+        """Note how long a request took. The library's look-up by labels is done once for each face and status."""
+        observer = self._observers.get((face, status))
+        if observer is None:
+            observer = self._observers[face, status] = self._requests.labels(face, str(status)).observe
+        observer(seconds)
+
+    def text(self) -> bytes:
+        """Return everything in Prometheus' text format 0.0.4 (see CONTENT_TYPE)."""
+        return generate_latest(self.registry)
