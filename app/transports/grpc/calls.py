@@ -1,6 +1,7 @@
 """One call from its bytes to its status: who asks, what it may cost, until when, and how it ends."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -74,27 +75,26 @@ async def answered(
 
     `more` gives what else is told at the end of a call that fails.
     """
-    started, code = time.perf_counter(), "CANCELLED"
+    started, code, status = time.perf_counter(), "CANCELLED", 499  # the caller left before there was an answer
     ctx = RequestContext(face.resources, address=address_of(call.peer()))
-    try:
-        yield ctx
-        code = "OK"
-    except Exception as error:  # the table in transports/errors.py says what each becomes
-        problem = problem_of(error)
-        code = problem.code
-        with suppress(TimeoutError):
-            async with asyncio.timeout(REFUSAL_S):
-                details = details_of(problem, method.input_type) + trailers(ctx, call, b"") + more()
-                await call.abort(status_of(problem), problem.message, trailing_metadata=details)
-    finally:
-        ctx.loaders.stop()
-        log.info(
-            "call",
-            method=method.full_name,
-            code=code,
-            ms=round((time.perf_counter() - started) * 1000, 1),
-            statements=ctx.counts.statements,
-        )
+    with structlog.contextvars.bound_contextvars(request_id=secrets.token_hex(8)):
+        try:
+            yield ctx
+            code, status = "OK", 200
+        except Exception as error:  # the table in transports/errors.py says what each becomes
+            problem = problem_of(error)
+            code, status = problem.code, problem.status
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REFUSAL_S):
+                    details = details_of(problem, method.input_type) + trailers(ctx, call, b"") + more()
+                    await call.abort(status_of(problem), problem.message, trailing_metadata=details)
+        finally:
+            ctx.loaders.stop()
+            seconds = time.perf_counter() - started
+            if not method.server_streaming:  # the life of a stream is no latency
+                ctx.resources.metrics.observe_request("grpc", status, seconds)
+            ms, statements = round(seconds * 1000, 1), ctx.counts.statements
+            log.info("call", method=method.full_name, code=code, ms=ms, statements=statements)
 
 
 @dataclass(slots=True)
