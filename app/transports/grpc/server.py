@@ -81,14 +81,16 @@ async def serving(resources: Resources, readiness: Checks) -> AsyncIterator[Grpc
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = [*(service.full_name for service, _ in served()), reflection.SERVICE_NAME, "grpc.health.v1.Health"]
     reflection.enable_server_reflection(names, server)
-    listen(server, settings)
-    await server.start()
     running = GrpcServer(face, server, health)
-    telling = asyncio.create_task(running.follow_health(readiness))
     try:
-        yield running
+        listen(server, settings)
+        await server.start()
+        telling = asyncio.create_task(running.follow_health(readiness))
+        try:
+            yield running
+        finally:
+            telling.cancel()
     finally:
-        telling.cancel()
         await running.stopped()
 
 

@@ -27,7 +27,7 @@ def reflected(address: str, service: str, method: str, request: dict[str, Any]) 
     with grpc.insecure_channel(address) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)
         described = DescriptorPool(database).FindServiceByName(service).FindMethodByName(method)
-        ask = channel.unary_unary(
+        ask: Any = channel.unary_unary(
             f"/{service}/{method}",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=GetMessageClass(described.output_type).FromString,
