@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     graphiql: bool | None = Field(None, description="serve GraphiQL at /graphql; unset: only in development")
     introspection: bool | None = Field(None, description="answer introspection and give suggestions; unset: only in development")
     allowed_origins: Annotated[list[str], NoDecode] = Field(
-        [], description="other origins whose pages may open sockets, separated by commas"
+        [], description="other origins whose pages may call every face and open sockets, separated by commas"
     )
     metrics: bool | None = Field(
         None, description="serve /metrics for Prometheus; unset: in development, and in production where there is a token"

@@ -33,6 +33,7 @@ SLICES = 10  # in a full bucket
 SHARE_WITHOUT_REDIS = 4  # the processes that we suppose to share a caller's bucket while they cannot ask each other
 CALLERS_IN_MEMORY = 10_000
 MINUTE_S = 60.0
+TOO_EXPENSIVE = "COST_ESTIMATED_TOO_EXPENSIVE"
 
 
 @dataclass(slots=True)
@@ -232,6 +233,46 @@ def network_of(address: str) -> str:
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False).network_address)
     return str(parsed)
+
+
+def too_large(*, nodes: int, cost: int, limits: Settings) -> tuple[str, str] | None:
+    """Return why a request is too large to run, as a code and a message; None where it is not.
+
+    `nodes` are the rows that its lists may have, `cost` is what it may cost.
+    """
+    if nodes > limits.max_nodes:
+        rows = shown_number(nodes)
+        return "NODE_LIMIT", f"The operation asks for up to {rows} rows, more than {limits.max_nodes:,}: ask for smaller pages."
+    if cost > limits.max_cost:
+        points = f"{shown_number(cost)} points, more than {limits.max_cost:,}"
+        return TOO_EXPENSIVE, f"The operation may cost {points}: ask for less or in several operations."
+    return None
+
+
+def shown_number(number: int) -> str:
+    """Return a number as a person reads it."""
+    return f"{number:,}" if number < 10**15 else "more than 10^15"
+
+
+async def charge(ctx: "RequestContext", caller: Caller, charge: Charge, points: int) -> None:
+    """Take points for a request from who pays for it; `ctx.charge` is the charge from then on.
+
+    Raises:
+        Throttled: the caller has not enough points left.
+    """
+    ctx.charge = charge
+    try:
+        charge.standing = await ctx.resources.budgets.pay(caller, points)
+    except Throttled:
+        charge.actual, charge.standing = 0, ctx.resources.budgets.standing(caller)
+        raise
+
+
+async def settle(ctx: "RequestContext", caller: Caller, charge: Charge, actual: int) -> None:
+    """Give back what a request did not need of what was requested."""
+    charge.actual = min(charge.requested, actual)
+    if charge.actual < charge.requested:
+        charge.standing = await ctx.resources.budgets.refund(caller, charge.requested - charge.actual)
 
 
 def now(ctx: "RequestContext") -> tuple[Charge | None, Standing, datetime]:

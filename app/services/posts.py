@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app import stores
 from app.domain import text
-from app.domain.errors import Forbidden, IdempotencyMismatch, InvalidInput, NotFound
+from app.domain.errors import Conflict, Forbidden, IdempotencyMismatch, InvalidInput, NotFound
 from app.domain.events import EventType, NewEvent, about_post
 from app.domain.models import UNCHANGED, Post, Unchanged
 from app.domain.paging import Order, Page, Slice
@@ -14,6 +15,7 @@ from app.infra import event_log
 from app.infra.database import Database
 from app.services import relations
 from app.services.context import RequestContext
+from app.services.users import at_most
 
 NO_SUCH_POST = "There is no such post, or it is hidden from you."
 LATEST = Order("latest", 1, "")
@@ -58,6 +60,16 @@ async def find(ctx: RequestContext, id_: int) -> Post | None:
     return await ctx.loaders.one(relations.POST, id_)
 
 
+async def batch(ctx: RequestContext, ids: Sequence[int]) -> list[Post | None]:
+    """Return the posts with these ids; None where there is none that the viewer may see. One statement.
+
+    Raises:
+        InvalidInput: there are more ids than one call may ask for.
+    """
+    at_most(ctx, ids)
+    return await ctx.loaders.ones(relations.POST, ids)
+
+
 async def latest(ctx: RequestContext, page: Page) -> Slice[Post]:
     """Return a page of everybody's posts, replies included, newest first. One statement."""
     return await stores.posts.latest(ctx.db, page, viewer_id=ctx.viewer_id)
@@ -89,6 +101,7 @@ async def create(ctx: RequestContext, draft: Draft) -> Post:
         InvalidInput: a text is not acceptable.
         NotFound: there is no such post to reply to.
         IdempotencyMismatch: the key came with another post before.
+        Conflict: another request with the key is running.
     """
     viewer_id, draft = ctx.signed_in().user_id, draft.checked()
     async with ctx.db.transaction() as db:
@@ -117,12 +130,15 @@ async def _insert(db: Database, draft: Draft, id_: int, viewer_id: int) -> Post:
 
 async def _claim(ctx: RequestContext, db: Database, draft: Draft, id_: int) -> int | None:
     """Return the post that an earlier request with the key made, None where this is the first."""
-    if draft.idempotency_key is None:
+    key, user_id = draft.idempotency_key, ctx.signed_in().user_id
+    if key is None:
         return None
+    if not await stores.idempotency.hold(db, user_id=user_id, key=key):
+        raise Conflict("A request with this idempotency key is running right now: ask again in a moment.")
     earlier = await stores.idempotency.claim(
         db,
-        user_id=ctx.signed_in().user_id,
-        key=draft.idempotency_key,
+        user_id=user_id,
+        key=key,
         request_hash=draft.fingerprint(),
         post_id=id_,
         ttl_s=ctx.settings.idempotency_ttl_s,

@@ -1,5 +1,6 @@
 """People: looking them up, and listing whom they know."""
 
+import asyncio
 from collections.abc import Sequence
 
 from app.domain import text
@@ -41,12 +42,32 @@ async def viewer(ctx: RequestContext) -> User | None:
     return await ctx.loaders.one(relations.USER, ctx.viewer_id) if ctx.viewer_id is not None else None
 
 
+async def batch(ctx: RequestContext, *, ids: Sequence[int] = (), usernames: Sequence[str] = ()) -> list[User | None]:
+    """Return the users with these ids, then those with these names; None where there is none. One statement for each kind.
+
+    Raises:
+        InvalidInput: there are more than one call may ask for.
+    """
+    at_most(ctx, [*ids, *usernames])
+    keys = [key(id_=id_, username=None) for id_ in ids] + [key(id_=None, username=name) for name in usernames]
+    return await asyncio.gather(*(ctx.loaders.one(root, value) for value, root in keys))
+
+
 async def nodes(ctx: RequestContext, ids: Sequence[int]) -> list[User | Post | None]:
     """Return the users and posts with these ids; None where there is none that the viewer may see. One statement.
 
     Raises:
         InvalidInput: there are more ids than one call may ask for.
     """
+    at_most(ctx, ids)
+    return await ctx.loaders.ones(relations.NODE, ids)
+
+
+def at_most(ctx: RequestContext, ids: Sequence[int | str]) -> None:
+    """Refuse a batch that is too large.
+
+    Raises:
+        InvalidInput: there are more ids than one call may ask for.
+    """
     if len(ids) > ctx.settings.max_node_ids:
         raise InvalidInput(f"At most {ctx.settings.max_node_ids} ids in one call; these are {len(ids)}.", field="ids")
-    return await ctx.loaders.ones(relations.NODE, ids)

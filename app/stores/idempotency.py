@@ -5,12 +5,17 @@ from datetime import timedelta
 from app.infra.database import Database
 
 
+async def hold(db: Database, *, user_id: int, key: str) -> bool:
+    """Keep other requests with the key out until the transaction ends; return False where another one keeps it. One statement."""
+    return bool(await db.fetchval("select pg_try_advisory_xact_lock(hashtextextended($2, $1))", user_id, key))
+
+
 async def claim(
     db: Database, *, user_id: int, key: str, request_hash: bytes, post_id: int, ttl_s: int
 ) -> tuple[int, bytes] | None:
     """Take the key for this request; return None, or the post and the request's hash of the one that has it. Two statements.
 
-    Call it in the transaction of the effect: a second request with the key waits here until the first has ended.
+    Call it in the transaction of the effect: a second claim waits here until the first has ended, unless `hold` kept it out.
     """
     ttl = timedelta(seconds=ttl_s)
     taken = await db.fetchval(

@@ -1,6 +1,8 @@
 """One HTTP exchange: who asks, what is in the body, and what it cost; shared by the faces that speak HTTP."""
 
 import asyncio
+import re
+import time
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
@@ -8,6 +10,7 @@ import orjson
 from aiohttp import ClientPayloadError, hdrs, web
 
 from app import services
+from app.domain.budgets import Standing
 from app.infra.database import Counts
 from app.services.context import RequestContext, Resources
 from app.transports.errors import Problem, RequestError
@@ -20,6 +23,9 @@ CONTEXT: Final = web.RequestKey("context", RequestContext)
 
 CHALLENGE: Final[dict[str, str]] = {hdrs.WWW_AUTHENTICATE: "Bearer"}
 COUNTS_HEADER = "Feedgraph-Counts"
+COST_HEADER = "Feedgraph-Cost"
+TIMEOUT_HEADER = "X-Request-Timeout"
+SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
 JSON_TYPE = "application/json"
 ENCODINGS = {"", "identity", "gzip", "deflate"}  # what aiohttp unpacks by itself
 
@@ -112,6 +118,33 @@ async def to_the_end(request: web.Request, work: Coroutine[Any, Any, Result]) ->
     unfinished.add(task)
     task.add_done_callback(unfinished.discard)
     return await asyncio.shield(task)
+
+
+def deadline_of(request: web.Request, longest_s: float) -> float:
+    """Return in how many seconds a request must be done: the server's limit, or less where the caller says so.
+
+    Raises:
+        RequestError: the header is no positive number of seconds.
+    """
+    text = request.headers.get(TIMEOUT_HEADER)
+    if text is None:
+        return longest_s
+    wished_s = float(text) if SECONDS.fullmatch(text) else 0.0
+    if wished_s == 0:
+        raise RequestError("BAD_REQUEST", f"{TIMEOUT_HEADER} must be a positive number of seconds, such as 0.5.")
+    return min(wished_s, longest_s)
+
+
+def rate_limit_headers(left: Standing) -> dict[str, str]:
+    """Return what a caller has left: the fields of IETF draft-10, and the older ones that many clients know."""
+    budget, reset_s = left.budget, left.reset_s
+    return {
+        "RateLimit-Policy": f'"{budget.name}";q={budget.points};w={budget.window_s};qu="points"',
+        "RateLimit": f'"{budget.name}";r={left.remaining};t={reset_s}',
+        "X-RateLimit-Limit": str(budget.points),
+        "X-RateLimit-Remaining": str(left.remaining),
+        "X-RateLimit-Reset": str(int(time.time()) + reset_s),  # seconds since 1970, as GitHub has it
+    }
 
 
 def wants_counts(request: web.Request) -> bool:

@@ -1,12 +1,49 @@
 """Resources: the JSON forms of the nouns, with keys in camelCase, the same in a REST answer and in a live event."""
 
-from typing import Any
+from typing import Annotated
 
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from app.domain.ids import DECIMAL
 from app.domain.models import Post, User
 from app.domain.times import wire_time
 
+Id = Annotated[str, Field(pattern=f"^{DECIMAL.pattern}$", examples=["123"])]
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-22T07:00:00.000Z"])]
+Count = Annotated[int, Field(ge=0)]
 
-def user_resource(user: User) -> dict[str, Any]:
+
+class UserResource(TypedDict):
+    """A person."""
+
+    userId: Id
+    username: Annotated[str, Field(description="The name in addresses and mentions: 3 to 30 of a-z, 0-9 and _.")]
+    name: Annotated[str, Field(description="The name as people write it.")]
+    bio: Annotated[str | None, Field(description="What they say of themselves.")]
+    avatarUrl: Annotated[str | None, Field(description="Where their picture is.")]
+    createdAt: Annotated[Time, Field(description="When they signed up.")]
+    followersCount: Count
+    followingCount: Count
+    postsCount: Annotated[Count, Field(description="How many posts they have, replies included.")]
+
+
+class PostResource(TypedDict):
+    """A post or a reply."""
+
+    postId: Id
+    title: str | None
+    content: str
+    authorId: Id
+    createdAt: Annotated[Time, Field(description="When it was written.")]
+    editedAt: Annotated[Time | None, Field(description="When it was changed last; null when never.")]
+    inReplyToId: Annotated[Id | None, Field(description="The post that it answers; null for a post of its own.")]
+    likesCount: Count
+    repliesCount: Annotated[Count, Field(description="How many direct replies it has.")]
+    repostsCount: Count
+
+
+def user_resource(user: User) -> UserResource:
     """Return a user as JSON."""
     return {
         "userId": str(user.id),
@@ -21,7 +58,7 @@ def user_resource(user: User) -> dict[str, Any]:
     }
 
 
-def post_resource(post: Post) -> dict[str, Any]:
+def post_resource(post: Post) -> PostResource:
     """Return a post as JSON."""
     return {
         "postId": str(post.id),

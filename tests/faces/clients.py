@@ -30,6 +30,13 @@ class Client(Protocol):
     async def followers(self, user_id: str, **page: Any) -> Page: ...
     async def replies(self, post_id: str, **page: Any) -> Page: ...
     async def feed(self, **page: Any) -> Page: ...
+    async def sign_up(self, **account: Any) -> tuple[str, Row]: ...
+    async def sign_in(self, **credentials: Any) -> tuple[str, Row]: ...
+    async def sign_out(self) -> None: ...
+    async def edit(self, id_: str, **changes: Any) -> Row: ...
+    async def delete(self, id_: str) -> None: ...
+    async def like(self, id_: str, *, on: bool = True) -> Row: ...
+    async def follow(self, id_: str, *, on: bool = True) -> Row: ...
 
 
 def shown_post(node: Row) -> Row:
@@ -91,6 +98,42 @@ class GraphQL(ABC):
         query = f"query({ARGUMENTS}) {{ feed({GIVEN}) {{ nodes {{ {POST} }} {LINKS} }} }}"
         return self._shown(await self.data(query, **page), shown_post)
 
+    async def sign_up(self, **account: Any) -> tuple[str, Row]:
+        """Make an account; return a token and the user."""
+        return await self._session("signUp", "SignUpInput", account)
+
+    async def sign_in(self, **credentials: Any) -> tuple[str, Row]:
+        """Make a session; return its token and the user."""
+        return await self._session("signIn", "SignInInput", credentials)
+
+    async def sign_out(self) -> None:
+        """End the session."""
+        await self.data("mutation { signOut }")
+
+    async def edit(self, id_: str, **changes: Any) -> Row:
+        """Change a post."""
+        query = f"mutation($input: EditPostInput!) {{ editPost(input: $input) {{ post {{ {POST} }} }} }}"
+        return shown_post((await self.data(query, input={"id": id_, **changes}))["post"])
+
+    async def delete(self, id_: str) -> None:
+        """Delete a post."""
+        await self.data("mutation($id: ID!) { deletePost(id: $id) { id } }", id=id_)
+
+    async def like(self, id_: str, *, on: bool = True) -> Row:
+        """Like a post, or take that back."""
+        field = "likePost" if on else "unlikePost"
+        return shown_post((await self.data(f"mutation($id: ID!) {{ {field}(id: $id) {{ post {{ {POST} }} }} }}", id=id_))["post"])
+
+    async def follow(self, id_: str, *, on: bool = True) -> Row:
+        """Follow somebody, or stop."""
+        field = "followUser" if on else "unfollowUser"
+        return shown_user((await self.data(f"mutation($id: ID!) {{ {field}(id: $id) {{ user {{ {USER} }} }} }}", id=id_))["user"])
+
+    async def _session(self, field: str, type_: str, values: Row) -> tuple[str, Row]:
+        query = f"mutation($input: {type_}!) {{ {field}(input: $input) {{ token user {{ {USER} }} }} }}"
+        session = await self.data(query, input=values)
+        return session["token"], shown_user(session["user"])
+
     async def _page(self, root: str, field: str, id_: str, page: Row) -> Page:
         nodes, show = (USER, shown_user) if field == "followers" else (POST, shown_post)
         inner = f"{field}({GIVEN}) {{ nodes {{ {nodes} }} {LINKS} }}"
@@ -145,7 +188,8 @@ class REST:
         """Return body and headers."""
         headers = self._headers | kwargs.pop("headers", {})
         async with self._server.http.request(method, f"{self._server.url}/api/v1{path}", headers=headers, **kwargs) as response:
-            body = json.loads(await response.read())
+            raw = await response.read()
+            body: Any = json.loads(raw) if raw else None
             if response.status >= 400:
                 raise Refused(body["code"])
             return body, response.headers
@@ -179,6 +223,36 @@ class REST:
     async def feed(self, **page: Any) -> Page:
         """Read a page of the home feed."""
         return await self._page("/feed", page)
+
+    async def sign_up(self, **account: Any) -> tuple[str, Row]:
+        """Make an account; return a token and the user."""
+        body, _ = await self.send("POST", "/users", json=account)
+        return body["token"], body["user"]
+
+    async def sign_in(self, **credentials: Any) -> tuple[str, Row]:
+        """Make a session; return its token and the user."""
+        body, _ = await self.send("POST", "/sessions", json=credentials)
+        return body["token"], body["user"]
+
+    async def sign_out(self) -> None:
+        """End the session."""
+        await self.send("DELETE", "/sessions/current")
+
+    async def edit(self, id_: str, **changes: Any) -> Row:
+        """Change a post."""
+        return dict((await self.send("PATCH", f"/posts/{id_}", json=changes))[0])
+
+    async def delete(self, id_: str) -> None:
+        """Delete a post."""
+        await self.send("DELETE", f"/posts/{id_}")
+
+    async def like(self, id_: str, *, on: bool = True) -> Row:
+        """Like a post, or take that back."""
+        return dict((await self.send("PUT" if on else "DELETE", f"/posts/{id_}/like"))[0])
+
+    async def follow(self, id_: str, *, on: bool = True) -> Row:
+        """Follow somebody, or stop."""
+        return dict((await self.send("PUT" if on else "DELETE", f"/users/{id_}/follow"))[0])
 
     async def _page(self, path: str, page: Row) -> Page:
         async with self._server.http.get(

@@ -3,11 +3,12 @@
 from datetime import UTC
 from typing import Any
 
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
 from app.domain.times import wire_time
-from app.transports.grpc.stubs import feeds_pb2, follows_pb2, pages_pb2, posts_pb2, users_pb2
+from app.transports.grpc.stubs import feeds_pb2, follows_pb2, pages_pb2, posts_pb2, sessions_pb2, users_pb2
 from tests.clients import Person
 from tests.faces.rows import Page, Refused, Row
 from tests.grpc_calls import Stubs, refusal_of, signed
@@ -116,6 +117,38 @@ class GRPC:
         """Read a page of the home feed."""
         request = feeds_pb2.GetHomeFeedRequest(page=pages_pb2.Page(**page))
         return self._posts(await self.send(self._stubs.feeds.GetHomeFeed, request))
+
+    async def sign_up(self, **account: Any) -> tuple[str, Row]:
+        """Make an account; return a token and the user."""
+        session = await self.send(self._stubs.sessions.SignUp, sessions_pb2.SignUpRequest(**account))
+        return session.token, shown_user(session.user)
+
+    async def sign_in(self, **credentials: Any) -> tuple[str, Row]:
+        """Make a session; return its token and the user."""
+        session = await self.send(self._stubs.sessions.SignIn, sessions_pb2.SignInRequest(**credentials))
+        return session.token, shown_user(session.user)
+
+    async def sign_out(self) -> None:
+        """End the session."""
+        await self.send(self._stubs.sessions.SignOut, Empty())
+
+    async def edit(self, id_: str, **changes: Any) -> Row:
+        """Change a post."""
+        return shown_post(await self.send(self._stubs.posts.EditPost, posts_pb2.EditPostRequest(post_id=id_, **changes)))
+
+    async def delete(self, id_: str) -> None:
+        """Delete a post."""
+        await self.send(self._stubs.posts.DeletePost, posts_pb2.PostRequest(post_id=id_))
+
+    async def like(self, id_: str, *, on: bool = True) -> Row:
+        """Like a post, or take that back."""
+        method = self._stubs.posts.LikePost if on else self._stubs.posts.UnlikePost
+        return shown_post(await self.send(method, posts_pb2.PostRequest(post_id=id_)))
+
+    async def follow(self, id_: str, *, on: bool = True) -> Row:
+        """Follow somebody, or stop."""
+        method = self._stubs.follows.FollowUser if on else self._stubs.follows.UnfollowUser
+        return shown_user(await self.send(method, follows_pb2.FollowRequest(user_id=id_)))
 
     def _posts(self, found: posts_pb2.PostList) -> Page:
         return shown_page([shown_post(post) for post in found.posts], found.page_info)

@@ -12,7 +12,7 @@ CREATE = "mutation($input: CreatePostInput!) { createPost(input: $input) { post 
 ADDED = "subscription($after: EventCursor) { postAdded(after: $after) { id } }"
 LATEST = "query($after: Cursor) { latestPosts(first: 100, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }"
 GONE = (aiohttp.ClientError, ConnectionError, TimeoutError)
-RETRIED = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED"}
+RETRIED = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED", "CONFLICT"}  # the last: the first try still runs
 
 
 @dataclass

@@ -72,6 +72,16 @@ async def test_the_first_claim_of_a_key_has_it_and_later_ones_hear_of_the_first(
     assert await stores.idempotency.claim(db, user_id=2, key="key", request_hash=b"request", post_id=104, ttl_s=60) is None
 
 
+async def test_a_key_is_held_until_the_transaction_ends_for_its_owner_alone(db):
+    async with db.transaction() as first:
+        with costing(first, 1):
+            assert await stores.idempotency.hold(first, user_id=1, key="key")
+        assert not await stores.idempotency.hold(db, user_id=1, key="key")
+        assert await stores.idempotency.hold(db, user_id=2, key="key")
+        assert await stores.idempotency.hold(db, user_id=1, key="other")
+    assert await stores.idempotency.hold(db, user_id=1, key="key")
+
+
 async def test_a_key_is_free_again_after_its_time(db):
     await add_users(db, 1)
     await claim(db, 101)

@@ -11,14 +11,15 @@ from typing import Any
 from graphql import GraphQLError
 from graphql.execution.executor import Executor
 
+from app import services
 from app.domain.budgets import Caller, Charge
 from app.domain.errors import Throttled
 from app.engine import Estimate, Formula, TooComplex, explain
+from app.services.budgets import TOO_EXPENSIVE
 from app.services.context import RequestContext
 from app.settings import Settings
 from app.transports.graphql.documents import Document, Refusal
 
-TOO_EXPENSIVE = "COST_ESTIMATED_TOO_EXPENSIVE"
 DRY_RUN_POINTS = 1
 
 
@@ -45,14 +46,10 @@ async def admitted(ctx: RequestContext, document: Document, executor: Executor[A
     estimate = formula.estimate(executor.variable_values.coerced)
     if not ctx.is_dry_run and (refusal := refusal_of(estimate, ctx.settings)):
         return refusal
-    caller, budgets = ctx.caller, ctx.resources.budgets
-    charge = Charge(math.ceil(estimate.cost), estimate.nodes, document.depth, budgets.standing(caller))
-    ctx.charge = charge
-    try:
-        charge.standing = await budgets.pay(caller, DRY_RUN_POINTS if ctx.is_dry_run else charge.requested)
-    except Throttled:
-        charge.actual, charge.standing = 0, budgets.standing(caller)
-        raise
+    caller = ctx.caller
+    standing = ctx.resources.budgets.standing(caller)
+    charge = Charge(math.ceil(estimate.cost), estimate.nodes, document.depth, standing)
+    await services.budgets.charge(ctx, caller, charge, DRY_RUN_POINTS if ctx.is_dry_run else charge.requested)
     return Bill(formula, estimate, caller, charge)
 
 
@@ -63,20 +60,8 @@ def largest_size(limits: Settings) -> int:
 
 def refusal_of(estimate: Estimate, limits: Settings) -> Refusal | None:
     """Return why an operation is too large to run, None where it is not."""
-    if estimate.nodes > limits.max_nodes:
-        rows = shown_number(estimate.nodes)
-        problem = f"The operation asks for up to {rows} rows, more than {limits.max_nodes:,}: ask for smaller pages."
-        return Refusal("NODE_LIMIT", [GraphQLError(problem)])
-    if estimate.cost > limits.max_cost:
-        cost = shown_number(math.ceil(estimate.cost))
-        problem = f"The operation may cost {cost} points, more than {limits.max_cost:,}: ask for less or in several operations."
-        return Refusal(TOO_EXPENSIVE, [GraphQLError(problem)])
-    return None
-
-
-def shown_number(number: int) -> str:
-    """Return a number as a person reads it."""
-    return f"{number:,}" if number < 10**15 else "more than 10^15"
+    reason = services.budgets.too_large(nodes=estimate.nodes, cost=math.ceil(estimate.cost), limits=limits)
+    return Refusal(reason[0], [GraphQLError(reason[1])]) if reason else None
 
 
 async def settle(ctx: RequestContext, bill: Bill, data: dict[str, Any] | None, *, has_errors: bool) -> None:
@@ -85,9 +70,7 @@ async def settle(ctx: RequestContext, bill: Bill, data: dict[str, Any] | None, *
     if data is None or has_errors:
         charge.actual = charge.requested
         return
-    charge.actual = min(charge.requested, math.ceil(bill.formula.actual(bill.estimate, data)))
-    if charge.actual < charge.requested:
-        charge.standing = await ctx.resources.budgets.refund(bill.caller, charge.requested - charge.actual)
+    await services.budgets.settle(ctx, bill.caller, charge, math.ceil(bill.formula.actual(bill.estimate, data)))
 
 
 async def paid_event(ctx: RequestContext, bill: Bill) -> Bill:

@@ -23,8 +23,9 @@ from app.engine import Completing, Plan, Run, TooComplex
 from app.engine.plan import AttributeChild, Child, LookupRoot, ObjectShape, ResolverRoot, Shape, ToManyChild, ToOneChild
 from app.engine.shapes import AbstractShape, ConnectionShape, ListShape, NonNullShape, RowsShape
 from app.infra.recording import Recording
+from app.services.budgets import shown_number
 from app.services.context import RequestContext
-from app.transports.graphql.admission import largest_size, refusal_of, shown_number
+from app.transports.graphql.admission import largest_size, refusal_of
 from app.transports.graphql.documents import Document, Documents
 
 EXAMPLE_ID = 1

@@ -14,11 +14,13 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from app.domain.errors import DeadlineExceeded
+from app import services
+from app.domain.budgets import Charge
+from app.domain.errors import DeadlineExceeded, Overloaded
 from app.services.context import RequestContext, Resources
 from app.transports.errors import RequestError, problem_of
-from app.transports.exchange import COUNTS_HEADER, counts_header
-from app.transports.grpc.requests import address_of, parsed, points_of, points_shown, viewer_of
+from app.transports.exchange import COUNTS_HEADER, counts_header, rate_limit_headers
+from app.transports.grpc.requests import address_of, parsed, rows_of, rows_shown, viewer_of
 from app.transports.grpc.statuses import Trailers, details_of, status_of
 
 log = structlog.get_logger("feedgraph.grpc")
@@ -27,6 +29,7 @@ Result = TypeVar("Result")
 Call = grpc.aio.ServicerContext[Any, Any]
 Unary = Callable[[RequestContext, Any], Awaitable[Message]]
 
+WRITE_POINTS = 10  # as a mutation of GraphQL
 COUNTS_KEY = COUNTS_HEADER.lower()
 REFUSAL_S = 1.0  # for a status to leave; that of a caller who does not read stays behind and reaches them when they do
 
@@ -59,9 +62,7 @@ def unary(face: Face, method: MethodDescriptor, work: Unary) -> "grpc.RpcMethodH
     async def answer(ctx: RequestContext, call: Call, body: bytes, kind: type[Message]) -> bytes:
         request = parsed(body, kind)
         ctx.viewer = await viewer_of(ctx, metadata_of(call))
-        async with paid(ctx, points_of(request, is_write=not is_read(method), largest_page=ctx.settings.max_page_size)) as bill:
-            response = await work(ctx, request)
-            bill.shown = points_shown(response)
+        response = await run(ctx, work, request, is_write=not is_read(method))
         return response.SerializeToString()
 
     return grpc.unary_unary_rpc_method_handler(handle)
@@ -97,30 +98,27 @@ async def answered(
             log.info("call", method=method.full_name, code=code, ms=ms, statements=statements)
 
 
-@dataclass(slots=True)
-class Bill:
-    """What a call turned out to cost, in points; None: all that was asked for."""
-
-    shown: int | None = None
-
-
-@asynccontextmanager
-async def paid(ctx: RequestContext, points: int) -> AsyncIterator[Bill]:
-    """Charge the caller for a call while it runs; what was not needed comes back where it ends well.
+async def run(ctx: RequestContext, work: Unary, request: Message, *, is_write: bool) -> Message:
+    """Return the response, charging the caller for what it may hold, and giving back at its end what it did not.
 
     Raises:
-        RequestError: it may cost more than any call may.
-        Overloaded, Throttled: too much runs already; the caller has not enough points left.
+        RequestError: it may hold more than any request may ask for.
+        Throttled, Overloaded: the caller has not enough points left; too much runs already, and the points come back.
     """
-    if points > ctx.settings.max_cost:
-        message = f"The call may cost {points:,} points, more than {ctx.settings.max_cost:,}: ask for less or in several calls."
-        raise RequestError("COST_ESTIMATED_TOO_EXPENSIVE", message)
-    budgets, caller, bill = ctx.resources.budgets, ctx.caller, Bill()
-    with budgets.running(caller):
-        await budgets.pay(caller, points)
-        yield bill
-    if bill.shown is not None and bill.shown < points:
-        await budgets.refund(caller, points - bill.shown)
+    rows = rows_of(request, largest_page=ctx.settings.max_page_size)
+    cost, caller, budgets = 1 + rows + WRITE_POINTS * is_write, ctx.caller, ctx.resources.budgets
+    if reason := services.budgets.too_large(nodes=rows, cost=cost, limits=ctx.settings):
+        raise RequestError(*reason)
+    charge = Charge(cost, rows, 0, budgets.standing(caller))
+    await services.budgets.charge(ctx, caller, charge, cost)
+    try:
+        with budgets.running(caller):
+            response = await work(ctx, request)
+    except Overloaded:
+        await services.budgets.settle(ctx, caller, charge, 0)
+        raise
+    await services.budgets.settle(ctx, caller, charge, 1 + rows_shown(response) + WRITE_POINTS * is_write)
+    return response
 
 
 def metadata_of(call: Call) -> dict[str, str | bytes]:
@@ -157,6 +155,12 @@ async def to_the_end(face: Face, work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def trailers(ctx: RequestContext, call: Call, body: bytes) -> Trailers:
-    """Return what is told at a call's end: what it cost, where the caller asks by the metadata `feedgraph-counts`."""
-    wishes = metadata_of(call).get(COUNTS_KEY, "")
-    return ((COUNTS_KEY, counts_header(ctx.counts, body)),) if wishes not in {"", "0"} else ()
+    """Return what is told at a call's end: what the caller has left of their budget (RateLimit fields of IETF draft-10), and
+    what the call took, where they ask by the metadata `feedgraph-counts`."""
+    told: dict[str, str | bytes] = {}
+    if ctx.charge:
+        fields = rate_limit_headers(ctx.charge.standing)
+        told |= {name.lower(): fields[name] for name in ("RateLimit-Policy", "RateLimit")}
+    if metadata_of(call).get(COUNTS_KEY, "") not in {"", "0"}:
+        told[COUNTS_KEY] = counts_header(ctx.counts, body)
+    return tuple(told.items())

@@ -40,7 +40,7 @@ async def get_post(ctx: RequestContext, request: posts_pb2.GetPostRequest) -> po
 
 async def get_posts(ctx: RequestContext, request: posts_pb2.GetPostsRequest) -> posts_pb2.PostBatch:
     """Return an entry for each id, in their order."""
-    posts: list[Post | None] = await ctx.loaders.ones(relations.POST, parse_ids(ctx, request.post_ids, field="post_ids"))
+    posts = await services.posts.batch(ctx, parse_ids(request.post_ids, field="post_ids"))
     messages = iter(await post_messages(ctx, [post for post in posts if post], with_author=request.with_author))
     entries = [
         posts_pb2.PostEntry(post_id=id_, post=next(messages) if post else None)
@@ -51,10 +51,10 @@ async def get_posts(ctx: RequestContext, request: posts_pb2.GetPostsRequest) -> 
 
 async def get_replies(ctx: RequestContext, request: posts_pb2.GetRepliesRequest) -> posts_pb2.ReplyBatch:
     """Return an entry for each id, in their order, each with a page of direct replies."""
-    ids = parse_ids(ctx, request.post_ids, field="post_ids")
+    ids = parse_ids(request.post_ids, field="post_ids")
     if len(ids) > 1 and (request.page.HasField("after") or request.page.HasField("before")):
         raise InvalidInput("A cursor belongs to the replies of one post: ask for one post with it.", field="page")
-    posts: list[Post | None] = await ctx.loaders.ones(relations.POST, ids)
+    posts = await services.posts.batch(ctx, ids)
     entries = [reply_entry(ctx, request, *pair) for pair in zip(request.post_ids, posts, strict=True)]
     return posts_pb2.ReplyBatch(entries=await asyncio.gather(*entries))
 

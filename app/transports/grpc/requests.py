@@ -7,7 +7,6 @@ from urllib.parse import unquote
 from google.protobuf.message import DecodeError, Message
 
 from app import services
-from app.domain.errors import InvalidInput
 from app.domain.ids import parse_id
 from app.domain.models import Viewer
 from app.domain.paging import DEFAULT_PAGE_SIZE, Order, Page, page_of
@@ -16,7 +15,6 @@ from app.transports.errors import RequestError
 from app.transports.exchange import bearer_token
 from app.transports.grpc.stubs import pages_pb2
 
-WRITE_POINTS = 10  # as a mutation of GraphQL
 BATCHES = ("user_ids", "post_ids")
 
 
@@ -50,14 +48,12 @@ def parsed(body: bytes, kind: type[Message]) -> Message:
     return message
 
 
-def parse_ids(ctx: RequestContext, ids: Sequence[str], *, field: str) -> list[int]:
+def parse_ids(ids: Sequence[str], *, field: str) -> list[int]:
     """Return the ids of a batch.
 
     Raises:
-        InvalidInput: there are more than one call may ask for, or one is no id.
+        InvalidInput: one is no id.
     """
-    if len(ids) > ctx.settings.max_node_ids:
-        raise InvalidInput(f"At most {ctx.settings.max_node_ids} ids in one call; these are {len(ids)}.", field=field)
     return [parse_id(id_, field=f"{field}[{index}]") for index, id_ in enumerate(ids)]
 
 
@@ -77,14 +73,13 @@ def wished_page(ctx: RequestContext, order: Order, wish: pages_pb2.Page) -> Page
     )
 
 
-def points_of(request: Message, *, is_write: bool, largest_page: int) -> int:
-    """Return what a call may cost at most, in points: about one for each thing shown, as in GraphQL."""
+def rows_of(request: Message, *, largest_page: int) -> int:
+    """Return how many users and posts the answer may hold, beside the one that was asked for."""
     fields = request.DESCRIPTOR.fields_by_name
     sizes = [len(getattr(request, name)) for name in BATCHES if name in fields]
     if "page" in fields:
         sizes.append(wished_size(getattr(request, "page"), largest_page))  # noqa: B009  # a Message in general has no such field
-    rows = math.prod(sizes) if sizes else 0
-    return 1 + WRITE_POINTS * is_write + rows * (1 + getattr(request, "with_author", False))
+    return math.prod(sizes) * (1 + getattr(request, "with_author", False)) if sizes else 0
 
 
 def wished_size(wish: pages_pb2.Page, largest: int) -> int:
@@ -93,12 +88,11 @@ def wished_size(wish: pages_pb2.Page, largest: int) -> int:
     return size if 0 <= size <= largest else 0
 
 
-def points_shown(message: Message) -> int:
-    """Return what an answer costs: a point for the answer, and one for each user or post in it."""
+def rows_shown(message: Message) -> int:
+    """Return how many users and posts an answer holds, itself not counted."""
     shown = 0
     for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        for part in value if field.is_repeated else [value]:
-            shown += points_shown(part) + (field.message_type.name in {"User", "Post"}) - 1
-    return 1 + shown
+        if field.message_type is not None:
+            is_row = field.message_type.name in {"User", "Post"}
+            shown += sum(is_row + rows_shown(part) for part in (value if field.is_repeated else [value]))
+    return shown

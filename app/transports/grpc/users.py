@@ -6,7 +6,6 @@ from app import services
 from app.domain.errors import InvalidInput, NotFound, Unauthenticated
 from app.domain.ids import parse_id
 from app.domain.models import User
-from app.services import relations
 from app.services.context import RequestContext
 from app.transports.grpc.messages import user_message
 from app.transports.grpc.requests import parse_ids
@@ -26,8 +25,7 @@ async def get_user(ctx: RequestContext, request: users_pb2.GetUserRequest) -> us
 
 async def get_users(ctx: RequestContext, request: users_pb2.GetUsersRequest) -> users_pb2.UserBatch:
     """Return an entry for each id, in their order."""
-    ids = parse_ids(ctx, request.user_ids, field="user_ids")
-    users: list[User | None] = await ctx.loaders.ones(relations.USER, ids)
+    users = await services.users.batch(ctx, ids=parse_ids(request.user_ids, field="user_ids"))
     entries = [
         users_pb2.UserEntry(user_id=id_, user=user_message(user) if user else None)
         for id_, user in zip(request.user_ids, users, strict=True)

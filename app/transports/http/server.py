@@ -14,6 +14,7 @@ from aiohttp.typedefs import Handler
 from app.domain.errors import ConfigurationError
 from app.services.context import Resources
 from app.settings import Settings
+from app.transports import cors
 from app.transports.exchange import RESOURCES, UNFINISHED, json_response
 from app.transports.graphql import endpoint
 from app.transports.graphql.documents import Documents
@@ -27,6 +28,7 @@ from app.transports.http.middleware import answered, harden, observed
 from app.transports.http.slow_heads import SlowHeads
 from app.transports.realtime import websocket
 from app.transports.rest import routes
+from app.transports.rest.declaring import PREFIX
 from app.transports.web import graphiql
 
 log = structlog.get_logger(__name__)
@@ -41,7 +43,8 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
         ConfigurationError: the trusted documents cannot be used.
     """
     app = web.Application(
-        middlewares=[observed, slow_heads.middleware, answered], client_max_size=resources.settings.max_body_bytes
+        middlewares=[observed, slow_heads.middleware, cors.preflights, answered],
+        client_max_size=resources.settings.max_body_bytes,
     )
     app[RESOURCES] = resources
     app[UNFINISHED] = set()
@@ -49,7 +52,7 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     app[DRAIN] = Drain()
     app[endpoint.DOCUMENTS] = Documents(core_schema(), resources.settings, resources.metrics)
     app[websocket.SOCKETS] = {}
-    app.on_response_prepare.append(harden)
+    app.on_response_prepare.extend((harden, cors.share))
     app[endpoint.PERSISTED] = Persisted(resources, app[endpoint.DOCUMENTS])
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
@@ -60,6 +63,7 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     app.router.add_route(hdrs.METH_OPTIONS, "/graphql", endpoint.options)
     app.router.add_route("*", "/graphql", endpoint.refuse_method)
     routes.add_routes(app)
+    app.router.add_get("/api/docs", graphiql.api_docs(demo_token))
     graphiql.add_routes(app)
     return app
 
@@ -68,7 +72,14 @@ async def root(request: web.Request) -> web.Response:
     """Lead a newcomer who opens the bare address to GraphiQL; where that is off, say what there is."""
     if request.app[RESOURCES].settings.serves_graphiql:
         return web.Response(status=302, headers={hdrs.LOCATION: "/graphql"})
-    return json_response(request, {"graphql": "/graphql", "rest": routes.PREFIX, "health": "/healthz", "readiness": "/readyz"})
+    places = {
+        "graphql": "/graphql",
+        "rest": PREFIX,
+        "openapi": routes.DOCUMENT_PATH,
+        "health": "/healthz",
+        "readiness": "/readyz",
+    }
+    return json_response(request, places)
 
 
 def graphql_get(demo_token: str | None) -> Handler:

@@ -1,31 +1,48 @@
-"""How REST answers: resources, pages with Link headers (RFC 8288), and problems (RFC 9457)."""
+"""How an address answers: a call parsed, admitted and paid, run under its deadline, and sent with what caches and clients need.
+
+Failures leave as problems (RFC 9457), masked where they were not meant.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+import hashlib
+from typing import Any
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from app.domain.errors import DeadlineExceeded, InvalidInput
-from app.domain.paging import Order, Page, Slice, page_of
+from app import services
+from app.domain.budgets import Charge
+from app.domain.errors import DeadlineExceeded, Overloaded
+from app.domain.ids import parse_id
 from app.services.context import RequestContext
-from app.transports.errors import Problem, problem_of
-from app.transports.exchange import RESOURCES, challenge, context_of, json_response
+from app.transports.errors import Problem, RequestError, problem_of
+from app.transports.exchange import (
+    COST_HEADER,
+    RESOURCES,
+    authenticated,
+    challenge,
+    context_of,
+    deadline_of,
+    json_body,
+    json_response,
+    rate_limit_headers,
+    to_the_end,
+)
+from app.transports.rest.declaring import Call, Query, Reply, Route
+from app.transports.rest.reading import read_body, read_query
 
-Result = TypeVar("Result")
-
+KEY_HEADER = "Idempotency-Key"
 PROBLEM_TYPE = "application/problem+json"
 VARY = {hdrs.VARY: "Accept, Authorization, Accept-Encoding"}
+KEPT_IN_304 = (hdrs.CACHE_CONTROL, hdrs.ETAG, hdrs.VARY, hdrs.LINK)  # RFC 9110, 15.4.5
 
 
-def answering(handler: Handler) -> Handler:
-    """Return a handler whose failures leave as problems, masked where they were not meant, and whose reads have a deadline."""
+def answering(route: Route[Any, Any]) -> Handler:
+    """Return the handler that answers for a route."""
 
-    async def answer(request: web.Request) -> web.StreamResponse:
-        is_read = request.method in {hdrs.METH_GET, hdrs.METH_HEAD}
+    async def handle(request: web.Request) -> web.StreamResponse:
         try:
-            return await within(request.app[RESOURCES].settings.query_timeout_s if is_read else None, handler(request))
+            return await answer(route, request)
         except web.HTTPException:
             raise  # the HTTP floor's own answers
         except Exception as error:  # the table in transports/errors.py says what each becomes
@@ -33,20 +50,115 @@ def answering(handler: Handler) -> Handler:
         finally:
             context_of(request).loaders.stop()
 
-    return answer
+    return handle
 
 
-async def within(deadline_s: float | None, work: Awaitable[Result]) -> Result:
-    """Return what the work gives, or stop it at its deadline; None is no deadline.
+async def answer(route: Route[Any, Any], request: web.Request) -> web.StreamResponse:
+    """Answer one request.
 
     Raises:
-        DeadlineExceeded: it took longer.
+        RequestError, FeedgraphError: it is refused, or the handler refused it.
     """
+    settings = request.app[RESOURCES].settings
+    deadline_s = deadline_of(request, settings.query_timeout_s if route.is_read else settings.mutation_timeout_s)
+    sent = await json_body(request) if route.body else None
+    ctx = await authenticated(request)
+    query = read_query(request, route.query)
+    body = read_body(sent, route.body) if route.body else None
+    id_ = parse_id(request.match_info["id"]) if "id" in request.match_info else 0
+    if route.needs_session:
+        ctx.signed_in()
+    charge = await admit(ctx, route, query)
+    work = run(route, Call(ctx, request, id_, query, body), charge, deadline_s)
+    reply = await (work if route.is_read else to_the_end(request, work))
+    return await respond(request, route, charge, reply)
+
+
+async def admit(ctx: RequestContext, route: Route[Any, Any], query: Query) -> Charge:
+    """Charge the caller for what the answer may hold: what the same selection would cost in GraphQL, roughly.
+
+    Raises:
+        RequestError: it may hold more than one request may ask for.
+        Throttled: the caller has not enough points left.
+    """
+    objects = query.most_objects(ctx.settings)
+    cost, caller = route.own_points + objects, ctx.caller
+    if reason := services.budgets.too_large(nodes=objects, cost=cost, limits=ctx.settings):
+        raise RequestError(*reason)
+    charge = Charge(cost, objects, 0, ctx.resources.budgets.standing(caller))
+    await services.budgets.charge(ctx, caller, charge, cost)
+    return charge
+
+
+async def run(route: Route[Any, Any], call: Call[Any, Any], charge: Charge, deadline_s: float) -> Reply | web.StreamResponse:
+    """Do what a call asks for, as one of the caller's running requests.
+
+    Raises:
+        Overloaded: there are too many, or the handler's work has no room; the points come back.
+        DeadlineExceeded: it took longer than its deadline and was stopped.
+        FeedgraphError: the handler refused it.
+    """
+    ctx = call.ctx
     try:
-        async with asyncio.timeout(deadline_s):
-            return await work
+        with ctx.resources.budgets.running(ctx.caller):
+            async with asyncio.timeout(deadline_s):
+                return await route.handler(call)
     except TimeoutError:
         raise DeadlineExceeded(f"The request took longer than {deadline_s:g} seconds and was stopped: ask for less.") from None
+    except Overloaded:
+        await services.budgets.settle(ctx, ctx.caller, charge, 0)
+        raise
+
+
+async def respond(
+    request: web.Request, route: Route[Any, Any], charge: Charge, reply: Reply | web.StreamResponse
+) -> web.StreamResponse:
+    """Return the response that carries a reply; what the request did not need of its points goes back."""
+    if isinstance(reply, web.StreamResponse):
+        return reply
+    ctx = context_of(request)
+    headers = VARY | (caching(ctx) if route.is_read else {}) | dict(reply.headers)
+    status = reply.status or route.status
+    if reply.value is None:
+        response = web.Response(status=status, headers={hdrs.CACHE_CONTROL: "no-store", **headers})
+    else:
+        response = json_response(request, reply.value, status=status, headers=headers)
+    if route.is_read and status == 200:
+        response = conditional(request, response)
+    spent = 0 if response.status == 304 else objects_in(reply.value)
+    await services.budgets.settle(ctx, ctx.caller, charge, route.own_points + spent)
+    response.headers.update(charged(request, charge))
+    return response
+
+
+def caching(ctx: RequestContext) -> dict[str, str]:
+    """Return who may keep an answer: always asking whether it is still the same, for what was hidden or deleted must be gone."""
+    return {hdrs.CACHE_CONTROL: "private, no-cache" if ctx.viewer else "public, no-cache"}
+
+
+def conditional(request: web.Request, response: web.Response) -> web.Response:
+    """Return the response with its ETag, or 304 without a body where the caller has the same already."""
+    tag = hashlib.blake2b(response.body if isinstance(response.body, bytes) else b"", digest_size=16).hexdigest()
+    response.headers[hdrs.ETAG] = f'"{tag}"'
+    if not any(known.value in {tag, "*"} for known in request.if_none_match or ()):
+        return response
+    kept = {name: response.headers[name] for name in KEPT_IN_304 if name in response.headers}
+    return web.Response(status=304, headers=kept)
+
+
+def objects_in(value: Any) -> int:
+    """Return how many JSON objects a value holds: one for each resource that is shown."""
+    if isinstance(value, dict):
+        return 1 + sum(objects_in(part) for part in value.values() if isinstance(part, dict | list))
+    return sum(map(objects_in, value)) if isinstance(value, list) else 0
+
+
+def charged(request: web.Request, charge: Charge) -> dict[str, str]:
+    """Return the headers that tell what the caller has left; and what this request cost, to whoever asks."""
+    told = {}
+    if request.headers.get(COST_HEADER, "") not in {"", "0"}:
+        told[COST_HEADER] = f"requested={charge.requested}, actual={charge.requested if charge.actual is None else charge.actual}"
+    return rate_limit_headers(charge.standing) | told
 
 
 def problem_response(request: web.Request, problem: Problem) -> web.Response:
@@ -60,65 +172,6 @@ def problem_response(request: web.Request, problem: Problem) -> web.Response:
         **problem.details,
     }
     request.app[RESOURCES].metrics.refusals.add(problem.code)
-    return json_response(request, body, status=problem.status, media_type=PROBLEM_TYPE, headers=VARY | challenge(problem))
-
-
-def resource_response(request: web.Request, resource: Any, **kwargs: Any) -> web.Response:
-    """Return a resource, or a list of them."""
-    return json_response(request, resource, headers=VARY | kwargs.pop("headers", {}), **kwargs)
-
-
-def wished_page(request: web.Request, ctx: RequestContext, order: Order) -> Page:
-    """Return the page that the query string asks for: first, after, last, before, as in GraphQL.
-
-    Raises:
-        InvalidInput: first or last is no number.
-        PageSize, CursorInvalid: as for `page_of`.
-    """
-    return page_of(
-        order,
-        first=wished_number(request, "first"),
-        after=request.query.get("after"),
-        last=wished_number(request, "last"),
-        before=request.query.get("before"),
-        largest=ctx.settings.max_page_size,
-    )
-
-
-def wished_number(request: web.Request, name: str) -> int | None:
-    """Return a number of the query string, None where it is absent.
-
-    Raises:
-        InvalidInput: it is no whole number of at most nine digits.
-    """
-    text = request.query.get(name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) <= 10):
-        raise InvalidInput(f"{name} must be a whole number.", field=name)
-    return int(text)
-
-
-def page_response(
-    request: web.Request, order: Order, page: Page, found: Slice[Any], show: Callable[[Any], dict[str, Any]]
-) -> web.Response:
-    """Return a page as a JSON array; its neighbours are in the Link header."""
-    links = list(links_of(request, page.size, [order.encode(key) for key in found.keys], found))
-    headers = {hdrs.LINK: ", ".join(links)} if links else {}
-    return resource_response(request, [show(row) for row in found.rows], headers=headers)
-
-
-def links_of(request: web.Request, size: int, cursors: Sequence[str], found: Slice[Any]) -> Sequence[str]:
-    """Return the links to the next and the previous page, where there are such."""
-    links = []
-    if found.has_next and cursors:
-        links.append(link(request, "next", {"first": str(size), "after": cursors[-1]}))
-    if found.has_previous and cursors:
-        links.append(link(request, "prev", {"last": str(size), "before": cursors[0]}))
-    return links
-
-
-def link(request: web.Request, rel: str, page: dict[str, str]) -> str:
-    """Return one link, relative to the server: whatever name the client knows it by stays right."""
-    others = {name: value for name, value in request.query.items() if name not in {"first", "after", "last", "before"}}
-    return f'<{request.rel_url.with_query({**others, **page})}>; rel="{rel}"'
+    charge = context_of(request).charge
+    headers = VARY | challenge(problem) | (charged(request, charge) if charge else {})
+    return json_response(request, body, status=problem.status, media_type=PROBLEM_TYPE, headers=headers)

@@ -1,22 +1,53 @@
-"""The addresses of the REST face."""
+"""The addresses of the REST face: all nouns' routes, and how they are mounted."""
 
-from aiohttp import web
+from itertools import groupby
+from typing import Any, Final
 
-from app.transports.rest import posts, users
-from app.transports.rest.answers import answering
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 
-PREFIX = "/api/v1"
+from app.transports.exchange import JSON_TYPE
+from app.transports.rest import feeds, nodes, posts, rate_limit, sessions, users
+from app.transports.rest.answers import answering, conditional
+from app.transports.rest.declaring import PREFIX, Route
+from app.transports.rest.openapi import document
+
+DOCUMENT_PATH = "/api/openapi.json"
+ROUTES: Final[tuple[Route[Any, Any], ...]] = (
+    *users.ROUTES,
+    *posts.ROUTES,
+    *feeds.ROUTES,
+    *nodes.ROUTES,
+    *sessions.ROUTES,
+    *rate_limit.ROUTES,
+)
 
 
 def add_routes(app: web.Application) -> None:
-    """Mount the REST face."""
-    for path, handler in (
-        ("/users/{id}", users.get),
-        ("/users/{id}/posts", users.posts),
-        ("/users/{id}/followers", users.followers),
-        ("/posts/{id}", posts.get),
-        ("/posts/{id}/replies", posts.replies),
-        ("/feed", posts.feed),
-    ):
-        app.router.add_get(PREFIX + path, answering(handler))
-    app.router.add_post(PREFIX + "/posts", answering(posts.create))
+    """Mount the REST face; HEAD stands beside every GET, and OPTIONS tells an address's methods."""
+    for path, routes in groupby(sorted(ROUTES, key=lambda route: route.path), key=lambda route: route.path):
+        resource = app.router.add_resource(PREFIX + path)
+        methods = [hdrs.METH_OPTIONS]
+        for route in routes:
+            handler = answering(route)
+            for method in (route.method, *([hdrs.METH_HEAD] if route.is_read else [])):
+                resource.add_route(method, handler)
+                methods.append(method)
+        resource.add_route(hdrs.METH_OPTIONS, telling(methods))
+    app.router.add_get(DOCUMENT_PATH, openapi_json)
+
+
+async def openapi_json(request: web.Request) -> web.Response:
+    """Answer with the OpenAPI document of these addresses."""
+    response = web.Response(body=document(ROUTES), content_type=JSON_TYPE, headers={hdrs.CACHE_CONTROL: "public, no-cache"})
+    return conditional(request, response)
+
+
+def telling(methods: list[str]) -> Handler:
+    """Return the handler that tells an address's methods."""
+    allow = ", ".join(sorted(methods))
+
+    async def options(_request: web.Request) -> web.Response:
+        return web.Response(status=204, headers={hdrs.ALLOW: allow})
+
+    return options

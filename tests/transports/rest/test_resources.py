@@ -32,6 +32,7 @@ def lists(ada):
     return {
         f"/users/{ada.id}/posts": (ada.posts[::-1], "postId"),
         f"/users/{ada.id}/followers": (ada.followers[::-1], "userId"),
+        f"/users/{ada.id}/following": (ada.followers[::-1], "userId"),
         f"/posts/{ada.posts[-1]}/replies": (ada.replies[::-1], "postId"),
         "/feed": ([*ada.replies[::-1], *ada.posts[::-1]], "postId"),
     }
@@ -168,22 +169,33 @@ async def test_an_unknown_thing_a_thing_of_another_type_and_a_hidden_one_are_not
 
 
 async def test_an_unknown_address_is_a_problem_too(server):
-    for path in ("/api/v1/", "/api/v1/nothing", "/api/v1/users", "/api/v2/users/1", "/api/v1/users/1/2/3", "/api/v1/users/"):
+    for path in ("/api/v1/", "/api/v1/nothing", "/api/v1/posts/", "/api/v2/users/1", "/api/v1/users/1/2/3", "/api/v1/users/"):
         check_problem(await ask(server, path), 404, "NOT_FOUND")
 
 
-@pytest.mark.parametrize("path", ["/users/1", "/users/1/posts", "/users/1/followers", "/posts/1", "/posts/1/replies", "/feed"])
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_a_method_that_an_address_does_not_have_is_405_with_the_ones_it_has(server, path, method):
-    response = await ask(server, path, method)
-    check_problem(response, 405, "METHOD_NOT_ALLOWED")
-    assert set(response.headers["Allow"].split(",")) == {"GET", "HEAD"}
+METHODS = {
+    "/users": {"GET", "HEAD", "POST"},
+    "/users/1": {"GET", "HEAD"},
+    "/users/1/posts": {"GET", "HEAD"},
+    "/users/1/follow": {"PUT", "DELETE"},
+    "/posts": {"GET", "HEAD", "POST"},
+    "/posts/1": {"GET", "HEAD", "PATCH", "DELETE"},
+    "/posts/1/like": {"PUT", "DELETE"},
+    "/feed": {"GET", "HEAD"},
+    "/sessions": {"POST"},
+    "/sessions/current": {"DELETE"},
+}
 
 
-async def test_reading_the_collection_of_posts_is_405(server):
-    response = await ask(server, "/posts")
-    check_problem(response, 405, "METHOD_NOT_ALLOWED")
-    assert response.headers["Allow"] == "POST"
+async def test_an_address_tells_its_methods_and_refuses_others(server):
+    for path, methods in METHODS.items():
+        has = methods | {"OPTIONS"}
+        options = await ask(server, path, "OPTIONS")
+        assert (options.status, options.raw, set(options.headers["Allow"].split(", "))) == (204, b"", has)
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "PURGE"} - has:
+            response = await ask(server, path, method)
+            check_problem(response, 405, "METHOD_NOT_ALLOWED")
+            assert set(response.headers["Allow"].split(",")) == has
 
 
 async def test_head_gives_the_headers_of_get_and_no_body(server, ada):

@@ -39,7 +39,7 @@ export default defineConfig({
     target: "es2022",
     chunkSizeWarningLimit: 4000, // kB; the code editor alone is 2.8 MB and is not ours to split
     rollupOptions: {
-      input: "graphiql.html",
+      input: ["graphiql.html", "api/docs.html"],
       onwarn(warning, warn) {
         // GraphiQL's files carry hints for the React compiler, which we do not run.
         if (warning.code !== "MODULE_LEVEL_DIRECTIVE") warn(warning);
