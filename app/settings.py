@@ -132,6 +132,16 @@ class Settings(BaseSettings):
     grpc_keepalive_s: Seconds = Field(25, description="pings to idle gRPC connections; a peer that does not answer is closed")
     grpc_write_timeout_s: Seconds = Field(10, description="time that a gRPC stream's reader may leave one event unread")
     grpc_max_calls: Positive = Field(2_000, description="gRPC calls at once in one process, open streams included")
+    ws_messages_per_s: Positive = Field(50, description="messages from one WebSocket, after a burst of 200; those beyond wait")
+    ws_catch_up_bytes: Positive = Field(
+        256 * 1024, description="unread by a client: beyond, it reads on from the log when it can"
+    )
+    ws_max_waiting_bytes: Positive = Field(1024 * 1024, description="unread by a client for so long that it is closed")
+    ws_stalled_s: Seconds = Field(10, description="time in which a client that is behind must take something")
+    sse_heartbeat_s: Seconds = Field(12, description="comments on idle event streams")
+    long_poll_max_s: Seconds = Field(25, description="longest wait of a long poll for events; more counts as this")
+    poll_interval_s: Seconds = Field(2, description="how often short polls for events should come (their Retry-After)")
+    drain_s: Seconds = Field(5, description="time over which clients are sent away on SIGTERM")
     log_retention_s: Positive = Field(24 * 3600, description="age at which events leave the log")
     log_retention_events: Positive = Field(1_000_000, description="events kept in the log")
     relay_sweep_s: Seconds = Field(0.25, description="how often the relay looks for events whose wake-up was lost")

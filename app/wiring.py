@@ -155,27 +155,27 @@ class Running:
 
 
 @asynccontextmanager
-async def running(settings: Settings, addresses: Addresses, *, say: Say) -> AsyncIterator[Running]:
-    """Serve while the context is open; at its end, stop in good order.
+async def running(settings: Settings, addresses: Addresses, *, say: Say, shares_port: bool = False) -> AsyncIterator[Running]:
+    """Serve while the context is open; at its end, stop in good order. `shares_port`: other processes listen there, too.
 
     Raises:
         ConfigurationError: the database or the port is not to be had.
     """
     async with opened_resources(settings, addresses, say=say) as (resources, redis):
-        demo_token = await usable_demo_token(resources)
+        demo_token = await usable_demo_token(resources.db, settings)
         slow_heads = SlowHeads(timeout_s=settings.head_timeout_s)
         checks = readiness(resources.db, redis)
         app = application(resources, checks, demo_token=demo_token, slow_heads=slow_heads)
         async with (
-            grpc_served(resources, checks) as drain_grpc,
-            serving(app, host=settings.host, port=settings.port, slow_heads=slow_heads),
+            grpc_served(resources, checks, shares_port=shares_port) as drain_grpc,
+            serving(app, host=settings.host, port=settings.port, slow_heads=slow_heads, shares_port=shares_port),
         ):
             yield Running(resources, redis, demo_token)
             await drain_grpc()  # both ports take their leave at the same time
 
 
 @asynccontextmanager
-async def grpc_served(resources: Resources, checks: Checks) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+async def grpc_served(resources: Resources, checks: Checks, *, shares_port: bool) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Serve gRPC, too, while the context is open, where it is wanted; give what begins its end.
 
     Raises:
@@ -186,7 +186,7 @@ async def grpc_served(resources: Resources, checks: Checks) -> AsyncIterator[Cal
         return
     from app.transports.grpc import server  # noqa: PLC0415  # grpc takes long to import, and most commands do not serve
 
-    async with server.serving(resources, checks) as served:
+    async with server.serving(resources, checks, shares_port=shares_port) as served:
         yield served.drain
 
 
@@ -194,20 +194,27 @@ async def nothing() -> None:
     """Do nothing."""
 
 
-async def serve(settings: Settings, addresses: Addresses, *, say: Say, ready: Callable[[str | None], None]) -> None:
+async def serve(
+    settings: Settings,
+    addresses: Addresses,
+    *,
+    say: Say,
+    ready: Callable[[str | None], None],
+    shares_port: bool = False,
+) -> None:
     """Serve until SIGTERM or SIGINT. `ready` is called once the port is open, with the demo user's token if there is one."""
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with running(settings, addresses, say=say) as server:
+    async with running(settings, addresses, say=say, shares_port=shares_port) as server:
         ready(server.demo_token)
         await stop.wait()
         say("Stopping …")
 
 
-async def usable_demo_token(resources: Resources) -> str | None:
+async def usable_demo_token(db: Database, settings: Settings) -> str | None:
     """Return the demo user's token where the database has it and this server takes it."""
-    if resources.settings.is_production or await stores.sessions.by_token(resources.db, DEMO_TOKEN) is None:
+    if settings.is_production or await stores.sessions.by_token(db, DEMO_TOKEN) is None:
         return None
     return DEMO_TOKEN
 

@@ -33,14 +33,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A suite that a shell started in the background inherits that, and so would the programs that tests send Ctrl-C to.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Rows are deleted rather than tables truncated: new files for each table and index cost a hundred times as much. The lock waits for
-# whoever still writes (a relay that is stopping), and keeps them away meanwhile.
+# Rows are deleted rather than tables truncated: new files for each table and index cost a hundred times as much. The lock waits
+# for whoever still writes (a relay that is stopping), and keeps them away meanwhile.
 TABLES = "idempotency_keys, likes, follows, posts, sessions, users, outbox, event_log"
 EMPTY = f"""
 begin;
 lock table {TABLES}, event_log_head in exclusive mode;
 {"".join(f"delete from {table};" for table in TABLES.split(", "))}
-update event_log_head set position = 0;
+update event_log_head set position = 0, oldest = 0;
 commit
 """
 TRIES_TO_EMPTY = 5
@@ -50,6 +50,17 @@ def pytest_collection_finish():
     """Spare the collector what lives as long as the run: pytest collects garbage after each test that watches for warnings."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_addoption(parser):
+    """Let random tests run longer than a change has time for."""
+    parser.addoption("--rounds", type=int, default=1, help="how often tests with a random course run, each time another one")
+
+
+def pytest_generate_tests(metafunc):
+    """Number the rounds of a test that asks for them."""
+    if "round_" in metafunc.fixturenames:
+        metafunc.parametrize("round_", range(metafunc.config.getoption("rounds")))
 
 
 def quiet(*_args):

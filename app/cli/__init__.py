@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import bench, demo, migrate, persist, plan, posts, schema, serve, settings, tokens
+from app.cli import bench, demo, migrate, persist, plan, posts, schema, serve, settings, tail, tokens
 
 app = typer.Typer(
     help="feedgraph: a GraphQL-first social feed server. `make run` starts it with everything it needs.",
@@ -16,6 +16,7 @@ app.command()(schema.schema)
 app.command()(persist.persist)
 app.command()(settings.settings)
 app.command()(plan.plan)
+app.command()(tail.tail)
 app.add_typer(posts.app, name="posts")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(bench.app, name="bench")

@@ -1,7 +1,7 @@
 """The nouns of the social world as plain values; the field names are the column names."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum, auto
 
 
@@ -57,6 +57,10 @@ class Viewer:
     session_id: int
     expires_at: datetime
     is_unlimited: bool = False
+
+    def has_expired(self) -> bool:
+        """Say whether the session's time is over."""
+        return datetime.now(UTC) >= self.expires_at
 
 
 class Unchanged(Enum):

@@ -43,6 +43,13 @@ UNREACHABLE = (
     asyncpg.CrashShutdownError,
 )
 
+CONFLICTING = (
+    asyncpg.UniqueViolationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+)
+
 
 @dataclass(slots=True)
 class Counts:
@@ -59,7 +66,7 @@ class Database:
     Raises from every method:
         Unavailable: PostgreSQL cannot be reached or gives no connection in time.
         DeadlineExceeded: PostgreSQL stopped the statement at its own limit.
-        Conflict: the statement met a row that another transaction made or holds (unique key, deadlock).
+        Conflict: the statement met what another transaction made or holds (unique key, deadlock, a lock that it did not get).
         NotFound: the statement's row points at one that is gone.
         InvalidInput: PostgreSQL cannot hold a value (out of range).
     """
@@ -283,7 +290,7 @@ def end(connection: Any) -> None:
 DRIVER_ERRORS = (*UNREACHABLE, asyncpg.PostgresError)
 
 MEANINGS: tuple[tuple[tuple[type[BaseException], ...], type[FeedgraphError]], ...] = (
-    ((asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError), Conflict),
+    (CONFLICTING, Conflict),
     ((asyncpg.ForeignKeyViolationError,), NotFound),  # what the row points at went away meanwhile
     ((asyncpg.DataError,), InvalidInput),
     ((asyncpg.QueryCanceledError,), DeadlineExceeded),

@@ -11,6 +11,7 @@ from app.infra.event_log import Relay, Tail
 from app.infra.metrics import Metrics
 from app.services.budgets import Budgets
 from app.services.loaders import Loaders
+from app.services.sightings import Sightings
 from app.settings import Settings
 from app.stores.attempts import Attempts
 from app.stores.persisted import PersistedTexts
@@ -28,6 +29,7 @@ class Resources:
     persisted: PersistedTexts
     budgets: Budgets
     metrics: Metrics = field(default_factory=Metrics)
+    sightings: Sightings = field(default_factory=Sightings)
 
 
 @dataclass(slots=True, eq=False)

@@ -32,6 +32,7 @@ class One(Generic[Parent, Result]):
     column: str
     fetch: Callable[["RequestContext", Sequence[Any], Columns], Awaitable[Sequence[Any]]]
     join: str | None = None
+    by_viewer: bool = False  # what it finds may differ from viewer to viewer
 
     def key(self, parent: Parent) -> Any:
         """Return the parent's key."""
@@ -44,6 +45,7 @@ class Root(Generic[Result]):
 
     name: str
     fetch: Callable[["RequestContext", Sequence[Any], Columns], Awaitable[Sequence[Any]]]
+    by_viewer: bool = False  # what it finds may differ from viewer to viewer
 
     def key(self, parent: Any) -> Any:
         """Return the key, which stands where relations have a parent."""
@@ -58,6 +60,7 @@ class Many(Generic[Parent, Row]):
     fetch: Callable[["RequestContext", Sequence[int], Page, Columns], Awaitable[Sequence[Slice[Any]]]]
     key_parts: int  # integers in the sort key: 1 for an id, 2 for a time and an id
     column: str = "id"
+    by_viewer: bool = False  # what it finds may differ from viewer to viewer
 
     def key(self, parent: Parent) -> int:
         """Return the parent's key."""
@@ -134,19 +137,19 @@ async def _viewer_likes(ctx: "RequestContext", ids: Sequence[int], _columns: Col
 # From a key to the thing: the roots of a query.
 USER: Root[User | None] = Root("user", users_by_ids)
 USER_BY_NAME: Root[User | None] = Root("userByName", users_by_usernames)
-POST: Root[Post | None] = Root("post", posts_by_ids)
-NODE: Root[User | Post | None] = Root("node", _nodes_by_ids)
+POST: Root[Post | None] = Root("post", posts_by_ids, by_viewer=True)
+NODE: Root[User | Post | None] = Root("node", _nodes_by_ids, by_viewer=True)
 
 # From a thing to its neighbours.
 POST_AUTHOR: One[Post, User | None] = One("post.author", "author_id", users_by_ids, join="author")
-POST_IN_REPLY_TO: One[Post, Post | None] = One("post.inReplyTo", "in_reply_to_id", posts_by_ids)
-POST_REPLIES: Many[Post, Post] = Many("post.replies", _replies, key_parts=1)
+POST_IN_REPLY_TO: One[Post, Post | None] = One("post.inReplyTo", "in_reply_to_id", posts_by_ids, by_viewer=True)
+POST_REPLIES: Many[Post, Post] = Many("post.replies", _replies, key_parts=1, by_viewer=True)
 POST_LIKERS: Many[Post, User] = Many("post.likers", _likers, key_parts=2)
-USER_POSTS: Many[User, Post] = Many("user.posts", _posts_of_authors, key_parts=1)
+USER_POSTS: Many[User, Post] = Many("user.posts", _posts_of_authors, key_parts=1, by_viewer=True)
 USER_FOLLOWERS: Many[User, User] = Many("user.followers", _followers, key_parts=2)
 USER_FOLLOWING: Many[User, User] = Many("user.following", _following, key_parts=2)
 
 # Between a thing and the viewer.
-VIEWER_IS_FOLLOWING: One[User, bool] = One("user.viewerIsFollowing", "id", _viewer_follows)
-VIEWER_IS_FOLLOWED_BY: One[User, bool] = One("user.viewerIsFollowedBy", "id", _follow_viewer)
-VIEWER_HAS_LIKED: One[Post, bool] = One("post.viewerHasLiked", "id", _viewer_likes)
+VIEWER_IS_FOLLOWING: One[User, bool] = One("user.viewerIsFollowing", "id", _viewer_follows, by_viewer=True)
+VIEWER_IS_FOLLOWED_BY: One[User, bool] = One("user.viewerIsFollowedBy", "id", _follow_viewer, by_viewer=True)
+VIEWER_HAS_LIKED: One[Post, bool] = One("post.viewerHasLiked", "id", _viewer_likes, by_viewer=True)

@@ -1,10 +1,20 @@
 """Home feeds, computed from the follows at read time."""
 
+from collections.abc import Sequence
+
 from app.domain.models import Post
 from app.domain.paging import Page, Slice
 from app.infra.database import Database
 from app.stores.keyset import keyset, sliced
 from app.stores.posts import COLUMNS, key_of, visible
+
+
+def is_no_talk_of_others(viewer: str) -> str:
+    """Return SQL that leaves out an author's replies to people whom the viewer does not know; `viewer` is their id as SQL."""
+    return f"""
+        p.in_reply_to_id is null or p.author_id = {viewer} or p.in_reply_to_author_id in ({viewer}, p.author_id)
+        or exists (select from follows f where f.follower_id = {viewer} and f.followee_id = p.in_reply_to_author_id)
+    """
 
 
 async def home(db: Database, viewer_id: int, page: Page) -> Slice[Post]:
@@ -21,8 +31,7 @@ async def home(db: Database, viewer_id: int, page: Page) -> Slice[Post]:
         ) author cross join lateral (
             select p.id as place, {COLUMNS} from posts p
             where p.author_id = author.id and {visible("$1")} {part.where} and (
-                p.in_reply_to_id is null or p.author_id = $1 or p.in_reply_to_author_id in ($1, p.author_id)
-                or exists (select from follows f where f.follower_id = $1 and f.followee_id = p.in_reply_to_author_id)
+                {is_no_talk_of_others("$1")}
             )
             order by {part.order_by} limit $2
         ) p order by {part.order_by} limit $2
@@ -32,3 +41,18 @@ async def home(db: Database, viewer_id: int, page: Page) -> Slice[Post]:
         *part.args,
     )
     return sliced(page, rows, lambda row: Post(*row[1:]), key_of)
+
+
+async def readers(db: Database, post_id: int, viewer_ids: Sequence[int]) -> set[int]:
+    """Return those of the viewers in whose home feed the post is. One statement."""
+    rows = await db.fetch(
+        f"""
+        select v.id from unnest($2::bigint[]) v (id) join posts p on p.id = $1
+        where {visible("v.id")} and ({is_no_talk_of_others("v.id")}) and (
+            p.author_id = v.id or exists (select from follows f where f.follower_id = v.id and f.followee_id = p.author_id)
+        )
+        """,
+        post_id,
+        viewer_ids,
+    )
+    return {row[0] for row in rows}

@@ -72,3 +72,8 @@ async def remove(db: Database, follower_id: int, followee_id: int) -> bool:
     """Unfollow; return whether there was something to end. One statement."""
     sql = "delete from follows where follower_id = $1 and followee_id = $2 returning true"
     return bool(await db.fetchval(sql, follower_id, followee_id))
+
+
+async def all_followed(db: Database, user_id: int) -> set[int]:
+    """Return everybody whom the user follows. One statement."""
+    return {row[0] for row in await db.fetch("select followee_id from follows where follower_id = $1", user_id)}

@@ -33,12 +33,12 @@ def temporary_home() -> Iterator[Path]:
         yield Path(folder) / "home"
 
 
-def launched(port: int, **environment: str) -> subprocess.Popen[str]:
-    """Start the program with these variables beside the inherited ones that are not its own."""
+def launched(port: int, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """Start the program with these arguments, and these variables beside the inherited ones that are not its own."""
     own = ("FEEDGRAPH_", "DATABASE_URL", "REDIS_URL")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     return subprocess.Popen(
-        [sys.executable, "-m", "app", "serve"],
+        [sys.executable, "-m", "app", "serve", *arguments],
         cwd=ROOT,
         env={**inherited, "FEEDGRAPH_PORT": str(port), "FEEDGRAPH_LOG_LEVEL": "error", **environment},
         stdin=subprocess.DEVNULL,
@@ -97,13 +97,13 @@ class Program(TestServer):
 
 
 @asynccontextmanager
-async def program(port: int | None = None, **environment: str) -> AsyncIterator[Program]:
+async def program(port: int | None = None, *arguments: str, **environment: str) -> AsyncIterator[Program]:
     """Run the program until the block ends, ready at its begin."""
     port = port or free_port()
     timeout = aiohttp.ClientTimeout(total=20)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         running = cast("Running", None)  # it is in another process
-        server = Program(f"http://127.0.0.1:{port}", running, http, launched(port, **environment))
+        server = Program(f"http://127.0.0.1:{port}", running, http, launched(port, *arguments, **environment))
         try:
             await server.becomes("/readyz", 200)
             yield server

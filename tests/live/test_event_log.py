@@ -25,6 +25,7 @@ from app.infra.event_log import Tail, journal
 from app.services.context import RequestContext
 from app.services.updates import follow, until_signed_out
 from tests.conftest import quiet
+from tests.faults.programs import Backend, backend
 from tests.live.nodes import TOPIC, Handler, Node, append, epoch_of, node, start_of, until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
@@ -82,13 +83,23 @@ async def read(ctx: RequestContext, after: EventCursor | None) -> list[Event]:
     return events
 
 
+CUT = """
+select pg_terminate_backend(pid) from pg_locks
+where locktype = 'advisory' and objid = $1 and granted
+and database = (select oid from pg_database where datname = current_database())
+"""
+
+
 async def break_relays(nodes: list[Node], chance: random.Random) -> None:
-    """Cancel relays in the middle of whatever they do, and let them run again, for ever."""
+    """Cancel relays in the middle of whatever they do, or cut the leader's connection, for ever."""
     while True:
         at = chance.choice(nodes)
-        await at.stop_relay()
-        await asyncio.sleep(chance.random() * 0.05)
-        at.start_relay()
+        if chance.random() < 0.5:
+            await at.db.fetch(CUT, journal.LEADER_LOCK)
+        else:
+            await at.stop_relay()
+            await asyncio.sleep(chance.random() * 0.05)
+            at.start_relay()
         await asyncio.sleep(chance.random() * 0.1)
 
 
@@ -102,6 +113,15 @@ async def freeze(pid: int, chance: random.Random) -> None:
             await asyncio.sleep(chance.random() * 0.2)
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+async def restart(valkey: Backend, chance: random.Random) -> None:
+    """Kill a Valkey and start it again, empty, again and again."""
+    while True:
+        await asyncio.sleep(chance.random() * 0.2)
+        valkey.kill()
+        await asyncio.sleep(chance.random() * 0.3)
+        await asyncio.shield(asyncio.to_thread(valkey.start))
 
 
 @asynccontextmanager
@@ -138,15 +158,23 @@ async def write_and_read(addresses: Addresses, prefix: str, chance: random.Rando
             return written, [(after.position, await reading) for after, reading in readings]
 
 
-@pytest.mark.parametrize("fault", ["messages get lost", "Redis hangs", "Redis is away"])
+@pytest.fixture
+def troubled(fault: str, own_valkey: tuple[str, int]) -> Iterator[tuple[str, list[Callable[[random.Random], Any]]]]:
+    """The address of a Redis, and what happens to it."""
+    address, pid = own_valkey
+    if fault == "Redis restarts":
+        with backend("valkey-server") as valkey:
+            yield valkey.address, [partial(restart, valkey)]
+    else:
+        yield NOBODY if fault == "Redis is away" else address, [partial(freeze, pid)] if fault == "Redis hangs" else []
+
+
+@pytest.mark.parametrize("fault", ["messages get lost", "Redis hangs", "Redis restarts", "Redis is away"])
 async def test_every_reader_sees_every_committed_event_once_in_one_order(
-    fault, addresses: Addresses, db: Database, prefix: str, own_valkey: tuple[str, int]
+    fault, round_, addresses: Addresses, db: Database, prefix: str, troubled
 ) -> None:
-    chance = random.Random(fault)
-    redis_url, pid = own_valkey
-    if fault == "Redis is away":
-        redis_url = NOBODY
-    faults = [freeze(pid, chance)] if fault == "Redis hangs" else []
+    chance = random.Random(f"{fault} {round_}")
+    redis_url, faults = troubled
 
     def losing(handler: Handler) -> Handler:
         return lambda message: handler(message) if chance.random() < 0.5 else None
@@ -156,7 +184,7 @@ async def test_every_reader_sees_every_committed_event_once_in_one_order(
         prefix,
         chance,
         losing if fault == "messages get lost" else lambda handler: handler,
-        *faults,
+        *(trouble(chance) for trouble in faults),
     )
 
     log = [(row["position"], row["subject_id"]) for row in await db.fetch("select * from event_log order by position")]
@@ -194,11 +222,10 @@ async def test_there_is_one_leader_at_a_time(addresses: Addresses, db: Database,
 
 
 async def test_leader_whose_connection_is_cut_leads_again(addresses: Addresses, db: Database, prefix: str) -> None:
-    cut = "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = $1 and granted"
     async with node(Addresses(addresses.database_url, NOBODY), prefix) as only:
         for subject_id in range(1, 6):
             await until(lambda: only.relay.leads)
-            assert await db.fetch(cut, journal.LEADER_LOCK)
+            assert await db.fetch(CUT, journal.LEADER_LOCK)
             await append(db, subject_id)
             await until(partial(reached, only, subject_id))
         log = await db.fetch("select position, subject_id from event_log order by position")
@@ -285,14 +312,21 @@ async def test_log_that_is_emptied_is_a_gap_up_to_its_head(addresses: Addresses,
         await stream.aclose()
 
 
+async def oldest_of(db: Database) -> int:
+    """Return the position before the oldest event that is given to readers."""
+    with pytest.raises(event_log.Lost) as lost:
+        await event_log.read_after(db, 0)
+    return lost.value.oldest
+
+
 async def test_relay_lets_old_events_leave_by_number_and_by_age(addresses: Addresses, db: Database) -> None:
     await append(db, *range(1, 11))
     await db.execute("update outbox set at = at - interval '2 days' where subject_id <= 3")
     await journal.move_batch(db)
     await event_log.discard_before(db, datetime.now(UTC) - timedelta(days=1), keep=1_000)
-    assert await db.fetchval("select min(position) from event_log") == 4
+    assert await oldest_of(db) == 3
     await event_log.discard_before(db, datetime.now(UTC) - timedelta(days=1), keep=2)
-    assert await db.fetchval("select min(position) from event_log") == 9
+    assert await oldest_of(db) == 8
 
 
 async def test_cursor_ahead_of_this_process_is_looked_up_before_it_is_refused(

@@ -283,10 +283,14 @@ class Sluggard:
         return read
 
 
+def open_sockets() -> list[web.WebSocketResponse]:
+    """Return the server's ends of sockets in this process."""
+    return [thing for thing in gc.get_objects() if isinstance(thing, web.WebSocketResponse)]
+
+
 def queued() -> int:
     """Return the bytes that wait in this process for the readers of sockets."""
-    sockets_ = [thing for thing in gc.get_objects() if isinstance(thing, web.WebSocketResponse)]
-    transports = [ws._req.transport for ws in sockets_ if ws._req is not None and ws._req.transport is not None]
+    transports = [ws._req.transport for ws in open_sockets() if ws._req is not None and ws._req.transport is not None]
     return sum(transport.get_write_buffer_size() for transport in transports)
 
 
@@ -299,7 +303,8 @@ async def sluggard(server: TestServer) -> Sluggard:
     return slow
 
 
-async def test_subscriber_who_does_not_read_costs_little_memory_and_misses_nothing(server: TestServer) -> None:
+async def test_subscriber_who_does_not_read_costs_little_memory_and_misses_nothing(start_server) -> None:
+    server = await start_server(ws_stalled_s=60)
     ana = await server.person()
     slow = await sluggard(server)
     brisk = await subscribed(server)
@@ -313,20 +318,44 @@ async def test_subscriber_who_does_not_read_costs_little_memory_and_misses_nothi
     slow.socket.close()
 
 
-async def test_subscriber_who_never_reads_is_closed_and_resumes_from_the_last_cursor(start_server) -> None:
+async def left_unread(slow: Sluggard) -> tuple[list[tuple[str, str]], bytes]:
+    """Return id and cursor of the posts that still arrive, and the body of the close frame, if one does."""
+    got: list[tuple[str, str]] = []
+    with contextlib.suppress(ConnectionError):  # what had left the server before still arrives; then it has closed
+        while True:
+            opcode, body = await slow.frame()
+            if opcode == 8:
+                return got, body
+            if opcode == 1:
+                payload = json.loads(body)["payload"]
+                got.append((payload["data"]["postAdded"]["id"], payload["extensions"]["cursor"]))
+    return got, b""
+
+
+async def test_subscriber_who_never_reads_is_given_up_and_resumes_from_the_last_cursor(start_server) -> None:
     server = await start_server(ws_heartbeat_s=0.4)
     ana = await server.person()
     slow = await sluggard(server)
     written = [await ana.post("🐌" * 5_000) for _ in range(75)]
     await until(lambda: queued() == 0)
-    got: list[str] = []
-    cursor = ""
-    with contextlib.suppress(ConnectionError):  # what had left the server before still arrives; then it has closed
-        while True:
-            payload = (await slow.message())["payload"]
-            got.append(payload["data"]["postAdded"]["id"])
-            cursor = payload["extensions"]["cursor"]
+    got, _ = await left_unread(slow)
     assert 0 < len(got) < len(written)
+    socket = await subscribed(server, got[-1][1])
+    assert [id_ for id_, _ in got + await added(socket, len(written) - len(got))] == written
+    slow.socket.close()
+
+
+async def test_subscriber_who_takes_nothing_for_a_while_is_closed_with_its_cursor(start_server) -> None:
+    server = await start_server(ws_stalled_s=1.5)
+    ana = await server.person()
+    slow = await sluggard(server)
+    written = [await ana.post("🐌" * 5_000) for _ in range(60)]
+    await until(lambda: not any(socket for socket in open_sockets() if not socket.closed))
+    got, close = await left_unread(slow)
+    assert 0 < len(got) < len(written)
+    [code] = struct.unpack("!H", close[:2])
+    cursor = close[2:].decode()
+    assert (code, cursor) == (4410, got[-1][1])
     socket = await subscribed(server, cursor)
-    assert got + [id_ for id_, _ in await added(socket, len(written) - len(got))] == written
+    assert [id_ for id_, _ in got + await added(socket, len(written) - len(got))] == written
     slow.socket.close()

@@ -105,7 +105,7 @@ async def test_what_is_too_old_or_too_much_leaves_and_a_reader_from_before_is_to
     await write(db, *range(1, 11))
     await db.execute("update event_log set at = now() - interval '2 days' where position <= 3")
 
-    with costing(db, 1):
+    with costing(db, 3):
         await discard_before(db, datetime.now(UTC) - timedelta(days=1), keep=EVERYTHING)
     with pytest.raises(Lost) as lost:
         await read_after(db, 2)

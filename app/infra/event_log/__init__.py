@@ -8,11 +8,13 @@ Rules:
 2. Only the relay gives positions, one transaction a batch, on the connection that holds the leader's lock. Positions are dense.
 3. A tail takes events from the local relay or from Redis, and reads from PostgreSQL whatever it finds missing: a hole between
    positions, a head announced that it does not know, or silence. Redis may lose everything: that costs time, never events.
-4. A listener is only a position. It reads behind it from the tail's memory or from PostgreSQL, so there is no seam between
+4. What is too old leaves in pieces: tables of consecutive positions, made ahead and dropped whole by the leader.
+5. A listener is only a position. It reads behind it from the tail's memory or from PostgreSQL, so there is no seam between
    replay and live, and no queue that a slow listener could fill.
 """
 
-from app.infra.event_log.journal import Lost, append, discard_before, head, read_after
+from app.infra.event_log.journal import Lost, append, head, read_after
+from app.infra.event_log.pieces import discard_before
 from app.infra.event_log.relay import Relay
 from app.infra.event_log.tail import Tail
 

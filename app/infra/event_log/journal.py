@@ -1,4 +1,7 @@
-"""The event log's tables: the outbox that writers fill, and the log that the relay writes and everybody reads."""
+"""The event log's tables: the outbox that writers fill, and the log that the relay writes and everybody reads.
+
+How the log is cut into pieces, and what leaves it, stands in `pieces.py`.
+"""
 
 from dataclasses import fields
 from datetime import datetime
@@ -14,6 +17,7 @@ BATCH_SIZE = 1_000
 POST_COLUMNS = tuple(field.name for field in fields(Post))
 POST_TIMES = {"created_at", "edited_at", "hidden_at"}
 LEADER_LOCK = 0x66656564  # "feed": the advisory lock of the one relay that leads
+LEADER_SILENCE_S = 5  # a leader sends a statement far more often; of one that hangs, PostgreSQL ends the connection and the lock
 
 
 class Lost(Exception):
@@ -32,6 +36,11 @@ async def append(db: Database, *events: NewEvent) -> None:
         f"insert into outbox (type, topics, subject_id, post) values {', '.join(rows)}",  # noqa: S608
         *(value for row in values for value in row),
     )
+
+
+async def stand_for_leader(db: Database, *, silence_s: float = LEADER_SILENCE_S) -> None:
+    """Make the connection fit to lead: one whose process hangs or whose machine is gone does not hold the lock. One statement."""
+    await db.execute(f"set idle_session_timeout = {int(silence_s * 1000)}")
 
 
 async def try_to_lead(db: Database) -> bool:
@@ -78,13 +87,17 @@ async def read_after(db: Database, position: int, *, limit: int = BATCH_SIZE) ->
         Lost: the log does not reach back to the position.
     """
     rows = await db.fetch(
-        "select position, type, at, topics, subject_id, post from event_log where position > $1 order by position limit $2",
+        """
+        select position, type, at, topics, subject_id, post, (select oldest from event_log_head) as oldest
+        from event_log where position > $1 order by position limit $2
+        """,
         position,
         limit,
     )
     if rows:
-        if rows[0]["position"] > position + 1:
-            raise Lost(rows[0]["position"] - 1)
+        oldest = max(rows[0]["oldest"], rows[0]["position"] - 1)
+        if oldest > position:
+            raise Lost(oldest)
     elif (newest := (await head(db)).position) > position and not await has_events_after(db, position):
         raise Lost(newest)
     return [event_of(row) for row in rows]
@@ -95,21 +108,9 @@ async def has_events_after(db: Database, position: int) -> bool:
     return bool(await db.fetchval("select exists (select from event_log where position > $1)", position))
 
 
-async def discard_before(db: Database, moment: datetime, *, keep: int) -> None:
-    """Let events older than the moment, and all but the newest `keep`, leave the log. One statement."""
-    await db.execute(
-        """
-        delete from event_log where position <= greatest(
-            (select max(position) from event_log where at < $1), (select position from event_log_head) - $2)
-        """,
-        moment,
-        keep,
-    )
-
-
 def event_of(row: Record) -> Event:
     """Return the event of a row (position, type, at, topics, subject_id, post)."""
-    position, type_, at, topics, subject_id, post = row
+    position, type_, at, topics, subject_id, post = row[:6]
     return Event(position, type_, at, tuple(topics), subject_id, post_of(orjson.loads(post)) if post else None)
 
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import structlog
 
-from app.domain.errors import FeedgraphError
+from app.domain.errors import Conflict, FeedgraphError
 from app.domain.events import Event, EventCursor
 from app.infra.database import Database
-from app.infra.event_log import journal
+from app.infra.event_log import journal, pieces
 from app.infra.event_log.tail import Tail
 from app.infra.redis import Redis
 
@@ -22,7 +22,9 @@ BATCH_CHANNEL = "log"  # the leader says: these events have these positions
 HEAD_CHANNEL = "head"  # the leader says every second: this is the newest position
 ELECTION_S = 1.0
 ANNOUNCE_S = 1.0
-DISCARD_S = 60.0
+PIECES_S = 60.0
+PIECES_SHORT_S = 1.0  # where there is less room than this ahead
+ROOM_AHEAD = pieces.PIECE // 2
 
 
 class Relay:
@@ -38,6 +40,7 @@ class Relay:
         self._retention = timedelta(seconds=retention_s)
         self._retention_events = retention_events
         self._written = asyncio.Event()
+        self._room = 0  # the last position that has a piece of the log to go to
         self.leads = False
 
     def wake(self) -> None:
@@ -53,6 +56,7 @@ class Relay:
         while True:
             try:
                 async with self._db.dedicated() as connection:
+                    await journal.stand_for_leader(connection)
                     while not await journal.try_to_lead(connection):
                         await self._pass_on_wakes()
                     await self._lead(connection)
@@ -66,7 +70,7 @@ class Relay:
         self.leads = True
         log.info("relay_leads")
         clock = asyncio.get_running_loop().time
-        announce_at = discard_at = clock()
+        announce_at = pieces_at = clock()
         epoch = (await journal.head(connection)).epoch
         while True:
             events = await journal.move_batch(connection)
@@ -74,16 +78,28 @@ class Relay:
                 self._tail.receive(epoch, events)
                 await self._redis.publish(BATCH_CHANNEL, encode_batch(epoch, events))
             if clock() >= announce_at:
-                newest = await journal.head(connection)
-                self._tail.announce(newest)  # a batch whose answer broke off with the connection is found without Redis, too
-                await self._redis.publish(HEAD_CHANNEL, str(newest).encode())
+                await self._announce(connection)
                 announce_at = clock() + ANNOUNCE_S
-            if clock() >= discard_at:
-                oldest = datetime.now(UTC) - self._retention
-                await journal.discard_before(connection, oldest, keep=self._retention_events)
-                discard_at = clock() + DISCARD_S
+            is_short = bool(events) and events[-1].position + ROOM_AHEAD > self._room
+            if clock() >= pieces_at - (PIECES_S - PIECES_SHORT_S if is_short else 0):
+                await self._keep_pieces(connection)
+                pieces_at = clock() + PIECES_S
             if not events:
                 await self._wait_for_write(self._sweep_s)
+
+    async def _announce(self, connection: Database) -> None:
+        newest = await journal.head(connection)
+        self._tail.announce(newest)  # a batch whose answer broke off with the connection is found without Redis, too
+        await self._redis.publish(HEAD_CHANNEL, str(newest).encode())
+
+    async def _keep_pieces(self, connection: Database) -> None:
+        """Make room ahead and let go what is too old; what cannot be done now is done the next time."""
+        oldest = datetime.now(UTC) - self._retention
+        try:
+            self._room = await pieces.make_room(connection)
+            await pieces.discard_before(connection, oldest, keep=self._retention_events)
+        except Conflict as error:
+            log.warning("log_pieces_in_use", error=error.message)
 
     async def _pass_on_wakes(self) -> None:
         """Until the next election, tell the leader of what is written in this process."""

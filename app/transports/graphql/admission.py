@@ -3,7 +3,6 @@
 This stands between an operation that is ready and its execution, so that no way of asking goes around it.
 """
 
-import asyncio
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,6 @@ from graphql.execution.executor import Executor
 
 from app import services
 from app.domain.budgets import Caller, Charge
-from app.domain.errors import Throttled
 from app.engine import Estimate, Formula, TooComplex, explain
 from app.services.budgets import TOO_EXPENSIVE
 from app.services.context import RequestContext
@@ -71,19 +69,6 @@ async def settle(ctx: RequestContext, bill: Bill, data: dict[str, Any] | None, *
         charge.actual = charge.requested
         return
     await services.budgets.settle(ctx, bill.caller, charge, math.ceil(bill.formula.actual(bill.estimate, data)))
-
-
-async def paid_event(ctx: RequestContext, bill: Bill) -> Bill:
-    """Charge the caller for one event, waiting until there are points enough: a listener is a position in the log, so one that
-    outruns its budget is slowed down and misses nothing."""
-    while True:
-        try:
-            paid = await ctx.resources.budgets.pay(bill.caller, bill.charge.requested)
-        except Throttled as error:
-            await asyncio.sleep(error.retry_after_s)
-        else:
-            ctx.charge = Charge(bill.charge.requested, bill.charge.nodes, bill.charge.depth, paid)
-            return Bill(bill.formula, bill.estimate, bill.caller, ctx.charge)
 
 
 def shown_cost(charge: Charge) -> dict[str, Any]:

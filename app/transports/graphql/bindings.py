@@ -13,6 +13,7 @@ from app.services.context import RequestContext
 from app.services.relations import Many, One, Root
 
 BINDING: Final = "feedgraph.binding"  # the key of a Strawberry field's metadata
+BY_VIEWER: Final = "feedgraph.by_viewer"  # another: whether what the field shows may differ from viewer to viewer
 
 
 def binding_of(_type: GraphQLObjectType, _name: str, field: GraphQLField) -> Binding | None:

@@ -25,6 +25,7 @@ from app.settings import Settings
 from app.transports.graphql.bindings import binding_of
 from app.transports.graphql.costs import PRICES
 from app.transports.graphql.limits import Shape, shape_of, too_much
+from app.transports.graphql.sharing import Sharing
 
 LONGEST_KEPT = 16 * 1024  # characters; longer documents are rare, and a thousand of them would fill the memory
 LIMIT_MESSAGES = {"contains more than": "TOKEN_LIMIT", "nested too deeply": "DEPTH_LIMIT"}  # the parser has no codes
@@ -51,6 +52,7 @@ class Document:
     plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)  # by operation and flags; None: not covered
     formulas: dict[tuple[Any, ...], Formula] = field(default_factory=dict)  # by the same
     uncovered: dict[tuple[Any, ...], str] = field(default_factory=dict)  # why there is no plan, by the same
+    sharing: dict[str | None, Sharing] = field(default_factory=dict)  # of its subscriptions, by their name
 
     def plan(self, executor: Executor[Any]) -> Plan | None:
         """Return the plan of an operation whose variables are coerced, None where it runs on graphql-core as a whole."""

@@ -88,10 +88,20 @@ def refuse_wrong_way(request: web.Request, prepared: Prepared) -> None:
     Raises:
         RequestError: a mutation by GET, or a subscription.
     """
+    refuse_mutation_by_get(request, prepared)
+    if prepared.is_subscription:
+        ways = "over a WebSocket with the protocol graphql-transport-ws, or with the header Accept: text/event-stream"
+        raise RequestError("BAD_REQUEST", f"Send subscriptions {ways}.")
+
+
+def refuse_mutation_by_get(request: web.Request, prepared: Prepared) -> None:
+    """Refuse to change anything by a method that is only for reading.
+
+    Raises:
+        RequestError: the operation is a mutation, and the method is not POST.
+    """
     if prepared.is_mutation and request.method != hdrs.METH_POST:
         raise RequestError("METHOD_NOT_ALLOWED", "Send mutations by POST.", headers={hdrs.ALLOW: "POST"})
-    if prepared.is_subscription:
-        raise RequestError("BAD_REQUEST", "Send subscriptions over a WebSocket with the protocol graphql-transport-ws.")
 
 
 def respond(request: web.Request, answer: Answer, media_type: str) -> web.Response:

@@ -10,7 +10,7 @@ from app.domain.paging import Page, page_size
 from app.services.context import RequestContext
 from app.services.relations import Many, One
 from app.transports.graphql import bindings
-from app.transports.graphql.bindings import BINDING
+from app.transports.graphql.bindings import BINDING, BY_VIEWER
 from app.transports.graphql.connections import After, Before, Connection, First, Last, wished_page
 from app.transports.graphql.costs import PAGED, first_of
 
@@ -30,7 +30,10 @@ def related(relation: One[Any, Any], graphql_type: Any, description: str) -> Any
         return await info.context.loaders.one(relation, root)
 
     return strawberry.field(
-        resolver=resolve, graphql_type=graphql_type, description=description, metadata={BINDING: bindings.to_one(relation)}
+        resolver=resolve,
+        graphql_type=graphql_type,
+        description=description,
+        metadata={BINDING: bindings.to_one(relation), BY_VIEWER: relation.by_viewer},
     )
 
 
@@ -50,7 +53,7 @@ def listed(relation: Many[Any, Any], graphql_type: Any, description: str, *, def
         resolver=resolve,
         graphql_type=graphql_type,
         description=description,
-        metadata={BINDING: bindings.to_list(relation, default)},
+        metadata={BINDING: bindings.to_list(relation, default), BY_VIEWER: relation.by_viewer},
         directives=first_of(default),
     )
 
@@ -74,6 +77,6 @@ def connected(relation: Many[Any, Any], graphql_type: Any, description: str) -> 
         resolver=resolve,
         graphql_type=graphql_type,
         description=description,
-        metadata={BINDING: bindings.to_connection(relation)},
+        metadata={BINDING: bindings.to_connection(relation), BY_VIEWER: relation.by_viewer},
         directives=PAGED,
     )

@@ -5,29 +5,23 @@ document (by text, hash or id; parsed, limited, validated: cached) → operation
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import structlog
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
-from graphql.execution import create_source_event_stream
 from graphql.execution.executor import Executor
 
 from app.domain.errors import DeadlineExceeded, Overloaded, Throttled
-from app.domain.events import Gap
 from app.engine import Completing, Run
 from app.services.context import RequestContext
-from app.services.updates import LivePost
 from app.transports.errors import Problem, RequestError, problem_of
-from app.transports.graphql.admission import Bill, admitted, explained, paid_event, settle, shown_cost
+from app.transports.graphql.admission import Bill, admitted, explained, settle, shown_cost
 from app.transports.graphql.documents import Document, Documents, Refusal, is_mutation, is_subscription
 from app.transports.graphql.parameters import Parameters
 from app.transports.graphql.persisted import Persisted
 
 log = structlog.get_logger(__name__)
-
-GAP_MESSAGE = "Events behind your cursor are gone from the log: read the state again, then go on from extensions.cursor."
 
 
 @dataclass(slots=True)
@@ -110,55 +104,6 @@ async def execute(ctx: RequestContext, documents: Documents, prepared: Prepared)
     finally:
         ctx.loaders.stop()
     return await settled(ctx, bill, answer)
-
-
-async def subscribe(ctx: RequestContext, documents: Documents, prepared: Prepared) -> AsyncIterator[Answer]:
-    """Give one answer for each event, for ever; each is executed with nothing loaded yet. A refusal is the only answer."""
-    ready = await made_ready(ctx, documents, prepared)
-    if isinstance(ready, Answer):
-        yield ready
-        return
-    executor, bill = ready
-    source = create_source_event_stream(executor)
-    source = await source if executor.is_awaitable(source) else source
-    if isinstance(source, ExecutionResult):
-        yield failed(reason(source.errors or []))
-        return
-    try:
-        async for update in cast("AsyncIterator[LivePost | Gap]", source):
-            yield await answer_to(ctx, executor, prepared, bill, update)
-    except Exception as error:  # whatever a source raises ends this stream alone, with an answer
-        yield failed(error)
-    finally:
-        await cast("Any", source).aclose()
-
-
-async def answer_to(
-    ctx: RequestContext, executor: Executor[Any], prepared: Prepared, bill: Bill, update: LivePost | Gap
-) -> Answer:
-    """Return the answer to one event, its position beside it."""
-    if isinstance(update, Gap):
-        return gap_answer(update)
-    event_executor = executor.build_per_event_executor(update.post)
-    event_executor.context_value = event_ctx = ctx.for_next_event()
-    paid = await paid_event(event_ctx, bill)
-    try:
-        async with asyncio.timeout(ctx.settings.query_timeout_s):
-            answer = await answered(event_executor, prepared)
-    except TimeoutError:
-        answer = failed(DeadlineExceeded())
-        answer.refusal = None  # an event that could not be shown in time leaves data null; the stream goes on
-    finally:
-        event_ctx.loaders.stop()
-    answer.extensions["cursor"] = str(update.cursor)
-    return await settled(event_ctx, paid, answer)
-
-
-def gap_answer(gap: Gap) -> Answer:
-    """Return what tells a listener that it missed something."""
-    errors = [{"message": GAP_MESSAGE, "extensions": {"code": "REPLAY_GAP"}}]
-    extensions = {"cursor": str(gap.end), "gap": {"from": str(gap.start), "to": str(gap.end)}}
-    return Answer(None, errors, extensions)
 
 
 async def made_ready(ctx: RequestContext, documents: Documents, prepared: Prepared) -> tuple[Executor[Any], Bill] | Answer:
@@ -279,12 +224,6 @@ def failed(error: BaseException) -> Answer:
     problem = problem_of(error)
     shown = {"message": problem.message, "extensions": {"code": problem.code, **problem.details}}
     return Answer(errors=[shown], refusal=problem, status=problem.status, went_through=False)
-
-
-def reason(errors: list[GraphQLError]) -> BaseException:
-    """Return why a subscription could not start."""
-    first = errors[0]
-    return first.original_error or RequestError("BAD_USER_INPUT", shortened(first.message))
 
 
 def shortened(message: str) -> str:

@@ -1,6 +1,5 @@
 """Posts: the type, reading, writing, liking, and hearing of new ones."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,14 +8,11 @@ from strawberry import UNSET
 
 from app import services
 from app.domain.errors import InvalidInput
-from app.domain.events import EventCursor as EventCursorValue
-from app.domain.events import Gap
 from app.domain.ids import parse_id
 from app.domain.models import UNCHANGED
 from app.domain.models import Post as PostModel
 from app.services import relations
 from app.services.posts import LATEST, Draft
-from app.services.updates import LivePost
 from app.transports.graphql.bindings import BINDING, lookup
 from app.transports.graphql.connections import (
     After,
@@ -178,26 +174,3 @@ class PostMutations:
     @mutation(graphql_type=PostPayload, description="Take a like back; again changes nothing.")
     async def unlike_post(self, info: Info, id: PostId) -> PostPayload:
         return payload(await services.likes.remove(info.context, parse_id(id)))
-
-
-@strawberry.type
-class PostSubscriptions:
-    """Hearing of posts as they happen. A source gives each post with its position, which the pipeline puts beside the answer."""
-
-    @strawberry.subscription(graphql_type=Post, description="Every new public post, or those of one author, replies included.")
-    async def post_added(
-        self,
-        info: Info,
-        author_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only this author's posts.")] = UNSET,
-        after: Annotated[
-            EventCursor | None,
-            strawberry.argument(description="First what came behind this cursor (extensions.cursor of an event), then live."),
-        ] = UNSET,
-    ) -> AsyncIterator[LivePost | Gap]:
-        stream = services.updates.posts_added(
-            info.context,
-            author_id=given(author_id, lambda id_: parse_id(id_, field="authorId")),
-            after=given(after, EventCursorValue.parse),
-        )
-        async for update in stream:
-            yield update

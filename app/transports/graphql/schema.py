@@ -8,10 +8,11 @@ from strawberry.schema.config import StrawberryConfig
 
 from app.transports.graphql.feeds import FeedQueries
 from app.transports.graphql.nodes import NodeQueries
-from app.transports.graphql.posts import Post, PostMutations, PostQueries, PostSubscriptions
+from app.transports.graphql.posts import Post, PostMutations, PostQueries
 from app.transports.graphql.rate_limit import RateLimitQueries
 from app.transports.graphql.scalars import SCALARS
 from app.transports.graphql.sessions import SessionMutations
+from app.transports.graphql.streams import PostSubscriptions
 from app.transports.graphql.users import User, UserMutations, UserQueries
 
 

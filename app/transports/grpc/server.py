@@ -69,14 +69,16 @@ class GrpcServer:
 
 
 @asynccontextmanager
-async def serving(resources: Resources, readiness: Checks) -> AsyncIterator[GrpcServer]:
+async def serving(resources: Resources, readiness: Checks, *, shares_port: bool = False) -> AsyncIterator[GrpcServer]:
     """Listen while the context is open; at its end, let running calls finish and send the readers of streams away.
+
+    `shares_port` says that other processes of this server listen there, too.
 
     Raises:
         ConfigurationError: the address is not to be had.
     """
     settings, face, health = resources.settings, Face(resources), HealthServicer()
-    server = grpc.aio.server(options=options(settings), maximum_concurrent_rpcs=settings.grpc_max_calls)
+    server = grpc.aio.server(options=options(settings, shares_port=shares_port), maximum_concurrent_rpcs=settings.grpc_max_calls)
     server.add_generic_rpc_handlers(handlers(face))
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = [*(service.full_name for service, _ in served()), reflection.SERVICE_NAME, "grpc.health.v1.Health"]
@@ -107,7 +109,7 @@ def listen(server: grpc.aio.Server, settings: Settings) -> None:
         raise ConfigurationError(f"{message} Set FEEDGRAPH_GRPC_PORT or FEEDGRAPH_HOST, or FEEDGRAPH_GRPC=false.") from error
 
 
-def options(settings: Settings) -> list[tuple[str, int]]:
+def options(settings: Settings, *, shares_port: bool) -> list[tuple[str, int]]:
     """Return the limits of the transport, in the names of gRPC's core."""
     keepalive_ms = int(settings.grpc_keepalive_s * 1000)
     return [
@@ -122,5 +124,5 @@ def options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),  # clients that ping oftener are sent away
         ("grpc.max_connection_idle_ms", int(settings.keepalive_timeout_s * 1000)),
-        ("grpc.so_reuseport", 0),  # else a second server would take the port, too, and half of the calls
+        ("grpc.so_reuseport", int(shares_port)),  # else a second server would take the port, too, and half of the calls
     ]

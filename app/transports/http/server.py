@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from logging import Logger
 from typing import cast
@@ -26,7 +26,9 @@ from app.transports.http.connection import Connection
 from app.transports.http.health import DRAIN, READINESS, Checks, Drain, healthz, readyz
 from app.transports.http.middleware import answered, harden, observed
 from app.transports.http.slow_heads import SlowHeads
-from app.transports.realtime import websocket
+from app.transports.realtime import events, graphql_sse, websocket
+from app.transports.realtime.connections import CONNECTIONS, Connections
+from app.transports.realtime.hub import HUB, Hub
 from app.transports.rest import routes
 from app.transports.rest.declaring import PREFIX
 from app.transports.web import graphiql
@@ -34,6 +36,7 @@ from app.transports.web import graphiql
 log = structlog.get_logger(__name__)
 
 LAST_WRITES_S = 0.5
+RESTART_S = 1.0
 
 
 def application(resources: Resources, readiness: Checks, *, demo_token: str | None, slow_heads: SlowHeads) -> web.Application:
@@ -51,7 +54,8 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     app[READINESS] = readiness
     app[DRAIN] = Drain()
     app[endpoint.DOCUMENTS] = Documents(core_schema(), resources.settings, resources.metrics)
-    app[websocket.SOCKETS] = {}
+    app[HUB] = Hub(resources)
+    app[CONNECTIONS] = Connections(resources.settings)
     app.on_response_prepare.extend((harden, cors.share))
     app[endpoint.PERSISTED] = Persisted(resources, app[endpoint.DOCUMENTS])
     app.router.add_get("/healthz", healthz)
@@ -59,9 +63,10 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     app.router.add_get("/metrics", metrics.handle)
     app.router.add_get("/", root)
     app.router.add_get("/graphql", graphql_get(demo_token))
-    app.router.add_post("/graphql", endpoint.handle)
+    app.router.add_post("/graphql", graphql_sse.or_else(endpoint.handle))
     app.router.add_route(hdrs.METH_OPTIONS, "/graphql", endpoint.options)
     app.router.add_route("*", "/graphql", endpoint.refuse_method)
+    events.add_routes(app)
     routes.add_routes(app)
     app.router.add_get("/api/docs", graphiql.api_docs(demo_token))
     graphiql.add_routes(app)
@@ -92,14 +97,18 @@ def graphql_get(demo_token: str | None) -> Handler:
         accepts = best_type(request.headers.get(hdrs.ACCEPT), (LEGACY_TYPE, RESPONSE_TYPE, HTML_TYPE))
         if accepts == HTML_TYPE and not is_query and request.app[RESOURCES].settings.serves_graphiql:
             return graphiql.page(demo_token)
-        return await endpoint.handle(request)
+        return await graphql_sse.or_else(endpoint.handle)(request)
 
     return handle
 
 
 @asynccontextmanager
-async def serving(app: web.Application, *, host: str, port: int, slow_heads: SlowHeads) -> AsyncIterator[None]:
+async def serving(
+    app: web.Application, *, host: str, port: int, slow_heads: SlowHeads, shares_port: bool = False
+) -> AsyncIterator[None]:
     """Listen while the context is open; at its end, let running requests finish and close sockets with 1001.
+
+    `shares_port` lets other processes listen there, too; the kernel spreads connections over them (SO_REUSEPORT, socket(7)).
 
     Raises:
         ConfigurationError: the address is not to be had.
@@ -110,7 +119,7 @@ async def serving(app: web.Application, *, host: str, port: int, slow_heads: Slo
         handler_cancellation=True,  # a caller who leaves cancels its query; writes run on in `to_the_end`
         shutdown_timeout=settings.shutdown_timeout_s,
     )
-    app.on_shutdown.append(websocket.close_all)
+    app.cleanup_ctx.append(listening)
     app.on_cleanup.append(finish_writes)
     await runner.setup()
     server = cast("web.Server", runner.server)  # setup made it
@@ -119,17 +128,41 @@ async def serving(app: web.Application, *, host: str, port: int, slow_heads: Slo
     listener: asyncio.Server | None = None
     try:
         try:
-            listener = await loop.create_server(lambda: connection(server, settings), host, port, reuse_address=True)
+            listener = await loop.create_server(
+                lambda: connection(server, settings), host, port, reuse_address=True, reuse_port=shares_port or None
+            )
         except OSError as error:
             message = f"Cannot listen on {host} port {port}: {error.strerror or error}. Set FEEDGRAPH_HOST or FEEDGRAPH_PORT."
             raise ConfigurationError(message) from error
         yield
         app[DRAIN].begun = True
+        await app[CONNECTIONS].drain()  # readiness is seen to be red meanwhile
     finally:
         sweep.cancel()
         if listener:
             listener.close()
         await runner.cleanup()
+
+
+async def listening(app: web.Application) -> AsyncIterator[None]:
+    """Hand out events, and look after open connections, as long as the application lives."""
+    hub, connections = app[HUB], app[CONNECTIONS]
+    tasks = [asyncio.create_task(kept_alive(work)) for work in (hub.run, connections.sweep)]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await hub.close()
+
+
+async def kept_alive(work: Callable[[], Awaitable[None]]) -> None:
+    """Run something for ever; should it fail against all intention, say so and start it again."""
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            log.error("background_task_failed", exc_info=error)
+        await asyncio.sleep(RESTART_S)
 
 
 def connection(server: web.Server, settings: Settings) -> Connection:

@@ -79,22 +79,15 @@ class Protocol:
     def __init__(self) -> None:
         self.state = State.NEW
         self.running: set[str] = set()
-        self._receivers: dict[str, Callable[[dict[str, Any]], Action | None]] = {
-            "connection_init": self._connection_init,
-            "subscribe": self._subscribe,
-            "complete": self._complete,
-            "ping": self._ping,
-            "pong": self._pong,
-        }
 
     def receive(self, text: str) -> Action | None:
         """Return what a message from the client asks for; None where it asks for nothing."""
         try:
             message = decoded(text)
-            receiver = self._receivers.get(message["type"])
+            receiver = RECEIVERS.get(message["type"])
             if receiver is None:
                 raise Malformed("Unknown message type")
-            return receiver(message)
+            return receiver(self, message)
         except Malformed as malformed:
             return Close(CloseCode.MALFORMED, str(malformed))
 
@@ -150,6 +143,15 @@ class Protocol:
 
     def _pong(self, message: dict[str, Any]) -> None:
         optional_object(message, "payload")
+
+
+RECEIVERS: Final[dict[str, Callable[[Protocol, dict[str, Any]], Action | None]]] = {
+    "connection_init": Protocol._connection_init,
+    "subscribe": Protocol._subscribe,
+    "complete": Protocol._complete,
+    "ping": Protocol._ping,
+    "pong": Protocol._pong,
+}
 
 
 def decoded(text: str) -> dict[str, Any]:

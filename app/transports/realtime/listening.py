@@ -1,0 +1,76 @@
+"""Whoever listens: one subscription of one client, whatever the wire."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Protocol
+
+from app.domain.budgets import Caller
+from app.domain.events import EventCursor
+from app.services.context import RequestContext
+from app.transports.graphql.pipeline import Answer
+from app.transports.realtime.news import News
+
+if TYPE_CHECKING:  # groups hold listeners
+    from app.transports.realtime.groups import Group
+
+
+class Watcher(Protocol):
+    """A connection that is told when its viewer's session ends."""
+
+    @property
+    def ctx(self) -> RequestContext:
+        """Whose connection it is."""
+
+    def signed_out(self) -> None:
+        """End it; returns at once."""
+
+
+class Listener(ABC):
+    """A position in the log, and a way to send what comes behind it. Thousands are idle: it is kept small."""
+
+    __slots__ = ("cursor", "group", "is_over", "replaying")
+
+    def __init__(self) -> None:
+        self.group: Group | None = None
+        self.cursor = EventCursor(0, 0)  # what was sent last; what concerns it up to here has been seen
+        self.is_over = False
+        self.replaying: asyncio.Task[None] | None = None  # while it is not at the log's head
+
+    @property
+    @abstractmethod
+    def ctx(self) -> RequestContext:
+        """The connection's request."""
+
+    @property
+    def viewer_id(self) -> int | None:
+        """The viewer's user id, None when anonymous."""
+        return self.ctx.viewer_id
+
+    @property
+    @abstractmethod
+    def caller(self) -> Caller:
+        """Who pays."""
+
+    @abstractmethod
+    def has_room(self) -> bool:
+        """Say whether the client reads what it is sent."""
+
+    @abstractmethod
+    async def room(self) -> None:
+        """Wait until there is room again.
+
+        Raises:
+            ConnectionError: the client is gone.
+        """
+
+    @abstractmethod
+    def send(self, news: News) -> None:
+        """Send one answer; never waits."""
+
+    @abstractmethod
+    def finish(self, refusal: Answer | None = None) -> None:
+        """Say that the stream is over: it completed, or was refused."""
+
+    @abstractmethod
+    def break_off(self) -> None:
+        """End the connection so that the client comes back later: we cannot go on."""
