@@ -209,10 +209,14 @@ class Settings(BaseSettings):
         return (self.data_dir or Path(".feedgraph") / str(self.port)).expanduser().absolute()
 
     @property
+    def served_grpc_port(self) -> int:
+        """The port of gRPC; each port of HTTP has its own beside it, so that two servers run side by side."""
+        return self.grpc_port or FIRST_GRPC_PORT + (self.port - FIRST_PORT) % GRPC_PORTS
+
+    @property
     def grpc_address(self) -> str:
-        """The host and the port of gRPC; each port of HTTP has its own beside it, so that two servers run side by side."""
-        port = self.grpc_port or FIRST_GRPC_PORT + (self.port - FIRST_PORT) % GRPC_PORTS
-        return f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
+        """The host and the port of gRPC."""
+        return f"[{self.host}]:{self.served_grpc_port}" if ":" in self.host else f"{self.host}:{self.served_grpc_port}"
 
     @property
     def new_documents_allowed(self) -> int:

@@ -1,6 +1,6 @@
 """Calls of the gRPC face of a server under test, and what it refuses them with."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +33,7 @@ class Stubs:
         self.feeds = feeds_pb2_grpc.FeedServiceStub(channel)
         self.sessions = sessions_pb2_grpc.SessionServiceStub(channel)
         self.events = events_pb2_grpc.EventsStub(channel)
-        self.health = health_pb2_grpc.HealthStub(channel)
+        self.health: Any = health_pb2_grpc.HealthStub(channel)
 
 
 def address_of(server: TestServer) -> str:
@@ -100,6 +100,6 @@ async def counted(call: Any) -> tuple[Any, int]:
     return answer, int(counts.split("statements=")[1].split(",")[0])
 
 
-async def read(stream: Any, number: int) -> Sequence[Any]:
+async def read(stream: Any, number: int) -> list[Any]:
     """Return the next messages of a stream."""
     return [await stream.read() for _ in range(number)]

@@ -6,8 +6,8 @@ control makes the write wait; a reader who leaves it waiting for too long is sen
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
@@ -16,6 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from app import services
 from app.domain.errors import Throttled, Unauthenticated
+from app.domain.events import EventCursor
 from app.services.context import RequestContext
 from app.transports.errors import RequestError
 from app.transports.grpc.calls import Call, Face, answered, metadata_of
@@ -25,11 +26,23 @@ from app.transports.grpc.statuses import Trailers
 CURSOR_KEY = "feedgraph-cursor"
 RETRY_WINDOW_S = (0.2, 3.0)  # clients that are sent away come back spread over this time
 
-Source = Callable[[RequestContext, Any], AsyncIterator[Any]]
+
+class Updates(Protocol):
+    """What a stream tells."""
+
+    @property
+    def cursor(self) -> EventCursor:
+        """The place up to which everything has been given."""
+
+    async def batch(self) -> list[Any]:
+        """Wait until there may be something new; return its messages, each with the wire form of its cursor."""
+
+
+Source = Callable[[RequestContext, Any], Awaitable[Updates]]
 
 
 class Position:
-    """Where a stream stands: `cursor` is the wire form of the place behind the last event written; "" before it began."""
+    """Where a stream stands: `cursor` is the wire form of the place behind what was written; "" before it began."""
 
     def __init__(self) -> None:
         self.cursor = ""
@@ -51,10 +64,9 @@ def stream(face: Face, method: MethodDescriptor, source: Source) -> "grpc.RpcMet
             ctx.viewer = await viewer_of(ctx, metadata_of(call))
             with ctx.resources.budgets.socket(ctx.caller) as is_allowed:
                 if not is_allowed:
-                    raise RequestError(
-                        "TOO_MANY_OPERATIONS", "Too many streams and sockets of one caller: use one for all topics."
-                    )
-                await until_one_ends(written(ctx, call, source(ctx, request), position), drained(face), signed_out(ctx))
+                    raise RequestError("TOO_MANY_OPERATIONS", "Too many sockets and streams of one caller: close some.")
+                updates = await source(ctx, request)
+                await until_one_ends(written(ctx, call, updates, position), drained(face), signed_out(ctx))
 
     return grpc.unary_stream_rpc_method_handler(handle)
 
@@ -69,24 +81,26 @@ async def until_one_ends(*parts: Any) -> None:
         raise ends.exceptions[0] from None
 
 
-async def written(ctx: RequestContext, call: Call, updates: AsyncIterator[Any], position: Position) -> None:
+async def written(ctx: RequestContext, call: Call, updates: Updates, position: Position) -> None:
     """Write each update when the reader has room for it.
 
     Raises:
         RequestError: the reader left one unread for too long.
     """
     limit_s = ctx.settings.grpc_write_timeout_s
-    position.cursor = str(ctx.event_cursor)
+    position.cursor = str(updates.cursor)
     await call.send_initial_metadata(position.trailers)
-    async for update in updates:
-        await pay(ctx)
-        position.cursor = update.cursor  # before it is written: an interrupted write still arrives ahead of the status
-        try:
-            async with asyncio.timeout(limit_s):
-                await call.write(update.SerializeToString())
-        except TimeoutError:
-            message = f"You left an event unread for {limit_s:g} seconds: come back with the cursor."
-            raise RequestError("SLOW_CONSUMER", message) from None
+    while True:
+        for update in await updates.batch():
+            await pay(ctx)
+            position.cursor = update.cursor  # before it is written: an interrupted write still arrives ahead of the status
+            try:
+                async with asyncio.timeout(limit_s):
+                    await call.write(update.SerializeToString())
+            except TimeoutError:
+                message = f"You left an event unread for {limit_s:g} seconds: come back with the cursor."
+                raise RequestError("SLOW_CONSUMER", message) from None
+        position.cursor = str(updates.cursor)
 
 
 async def pay(ctx: RequestContext) -> None:

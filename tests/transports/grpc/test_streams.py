@@ -1,19 +1,25 @@
 """Events.Follow: the log's events from a cursor on, bounded for readers who do not read, and every end with a cursor."""
 
 import asyncio
+import dataclasses
 from typing import Any
 
 import pytest
 from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2
 
+from app import services
+from app.transports.grpc import server as face
 from app.transports.grpc.stubs import events_pb2, posts_pb2
 from tests.clients import Person, TestServer
+from tests.conftest import make_settings
 from tests.grpc_calls import Refusal, Stubs, connected, opened, read, signed
+from tests.live.ways import EVENTS, Heard, told
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 
 SOON_S = 2.0
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 SMALL_WINDOW = (("grpc.http2.lookahead_bytes", 64 * 1024), ("grpc.http2.bdp_probe", 0))
 
 
@@ -27,12 +33,13 @@ async def begun(stream: Any) -> str:
     return {key: value for key, value in await stream.initial_metadata()}["feedgraph-cursor"]
 
 
-async def end_of(stream: Any, timeout_s: float = 10) -> Refusal:
-    """Read a stream to its end; return the status that ended it."""
+async def end_of(stream: Any, timeout_s: float = 10, got: list[str] | None = None) -> Refusal:
+    """Read a stream to its end; return the status that ended it. The ids that still come are added to `got`."""
     async with asyncio.timeout(timeout_s):
         try:
-            while await stream.read() is not aio.EOF:
-                pass
+            while (event := await stream.read()) is not aio.EOF:
+                if got is not None:
+                    got.append(event.id)
         except aio.AioRpcError as error:
             return opened(error.code(), error.details() or "", error.trailing_metadata())
     raise AssertionError("it ended as if nothing more could come")
@@ -57,7 +64,7 @@ async def test_what_was_missed_comes_first_and_then_what_happens_each_once(stubs
 
     stream = follow(stubs, after=heard[1].cursor)
     assert await begun(stream) == heard[1].cursor
-    heard += (await read(stream, 2))[1:]
+    heard[2:] = await read(stream, 2)
     written.append(await ada.post("live"))
     heard += await read(stream, 1)
     assert [event.id for event in heard] == written
@@ -77,6 +84,53 @@ async def test_a_cursor_of_another_life_is_a_gap_one_of_the_future_or_no_cursor_
     for cursor in (f"{epoch}-{int(position) + 10}", "garbage", "", "1-01"):
         ended = await end_of(follow(stubs, after=cursor))
         assert (ended.status, ended.code) == (StatusCode.OUT_OF_RANGE, "CURSOR_INVALID")
+
+
+async def heard_over_rest(server: TestServer, person: Person | None, topics: str, after: str) -> list[Heard]:
+    """Return what a short poll tells."""
+    params = {"topics": topics, "after": after}
+    headers = person.headers if person else {}
+    async with server.http.get(server.url + EVENTS, params=params, headers=headers) as response:
+        return told(await response.read())
+
+
+async def test_the_sequence_is_that_of_the_other_ways_for_each_viewer(stubs: Stubs, server: TestServer):
+    ada, bob = await server.person(), await server.person()
+    start = await begun(follow(stubs))
+    post = await ada.post("One")
+    await stubs.posts.EditPost(posts_pb2.EditPostRequest(post_id=post, content="Two"), metadata=signed(ada))
+    await stubs.posts.LikePost(posts_pb2.PostRequest(post_id=post), metadata=signed(bob))
+    await ada.follow(bob)
+    reply = await bob.post("Yes", inReplyToId=post)
+    await services.posts.hide(server.running.resources.db, int(post), hidden=True)
+    await stubs.posts.DeletePost(posts_pb2.PostRequest(post_id=reply), metadata=signed(bob))
+    last = await bob.post("The last")
+    await read(follow(stubs, f"post:{last}", after=start), 1)  # the log has all of it now
+
+    sequences = []
+    for person, topics in ((None, ["posts"]), (bob, ["posts"]), (ada, ["posts"]), (ada, ["feed"]), (None, [f"post:{post}"])):
+        expected = await heard_over_rest(server, person, ",".join(topics), start)
+        got = await read(follow(stubs, *topics, after=start, person=person), len(expected))
+        assert [(event.cursor, event.type, event.id) for event in got] == [heard[:3] for heard in expected]
+        sequences.append([(event.type, event.id) for event in got])
+    assert sequences[0] == sequences[1] != sequences[2]
+    assert sequences[0][-1] == ("post.created", last)
+
+    first, *rest = await read(follow(stubs, after=start), len(sequences[0]))
+    then = await heard_over_rest(server, None, "posts", first.cursor)
+    assert [heard.cursor for heard in then] == [event.cursor for event in rest]
+
+
+async def test_topics_are_checked_before_anything_is_told(stubs: Stubs):
+    for topics, code, field in (
+        (["nonsense"], "BAD_USER_INPUT", "topics"),
+        (["author:x"], "BAD_USER_INPUT", "topics"),
+        ([f"post:{n}" for n in range(1, 52)], "BAD_USER_INPUT", "topics"),
+        (["feed"], "UNAUTHENTICATED", None),
+    ):
+        ended = await end_of(follow(stubs, *topics, after="1-999999"))
+        assert (ended.code, ended.field) == (code, field)
+        assert "feedgraph-cursor" not in ended.metadata
 
 
 async def test_signing_out_ends_the_streams_of_that_session_with_a_cursor(stubs: Stubs, server: TestServer):
@@ -104,10 +158,7 @@ async def test_a_reader_who_does_not_read_is_sent_away_and_goes_on_from_the_curs
         written = [await ada.post("🐌" * 5_000) for _ in range(15)]
         got: list[str] = []
         await asyncio.sleep(1)
-        with pytest.raises(aio.AioRpcError) as raised:
-            while event := await stream.read():
-                got.append(event.id)
-        ended = opened(raised.value.code(), "", raised.value.trailing_metadata())
+        ended = await end_of(stream, got=got)
         assert (ended.status, ended.code) == (StatusCode.ABORTED, "SLOW_CONSUMER")
         assert 0 < len(got) < len(written)
         others = await read(follow(stubs, after=ended.metadata["feedgraph-cursor"]), len(written) - len(got))
@@ -115,24 +166,53 @@ async def test_a_reader_who_does_not_read_is_sent_away_and_goes_on_from_the_curs
         assert [event.id for event in await read(follow(stubs, after=start), len(written))] == written
 
 
-async def test_a_server_that_stops_says_not_serving_and_sends_streams_away(start_server, stubs: Stubs, server: TestServer):
-    names = ["", "PostService", "UserService", "FollowService", "FeedService", "SessionService", "Events"]
-    for name in names:
-        assert (await stubs.health.Check(health_pb2.HealthCheckRequest(service=name))).status == 1
-    watch = stubs.health.Watch(health_pb2.HealthCheckRequest(service="Events"))
-    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
-    stream = follow(stubs)
-    cursor = await begun(stream)
-    drained = asyncio.create_task(server.running.drain())
-    ended = await end_of(stream)
-    assert (ended.status, ended.code) == (StatusCode.UNAVAILABLE, "GOING_AWAY")
-    assert ended.metadata["feedgraph-cursor"] == cursor
-    assert ended.retry_after_s is not None
-    assert 0.2 <= ended.retry_after_s <= 3
-    assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
-    await drained
-    refused = await end_of_call(stubs.posts.GetLatestPosts(posts_pb2.GetLatestPostsRequest(), timeout=1))
-    assert refused is StatusCode.UNAVAILABLE
+async def test_a_server_that_stops_says_not_serving_and_sends_streams_away(server: TestServer):
+    resources = server.running.resources
+    own = dataclasses.replace(resources, settings=make_settings(grpc=True, shutdown_timeout_s=0.5))
+    state = {"database": "ok", "redis": "away"}
+
+    async def readiness() -> dict[str, str]:
+        return state
+
+    async with face.serving(own, readiness) as served, aio.insecure_channel(own.settings.grpc_address) as channel:
+        stubs = Stubs(channel)
+        health = stubs.health
+        for name in ("", "PostService", "UserService", "FollowService", "FeedService", "SessionService", "Events"):
+            assert (await health.Check(health_pb2.HealthCheckRequest(service=name))).status == SERVING
+        watch = health.Watch(health_pb2.HealthCheckRequest(service="Events"))
+        assert (await watch.read()).status == SERVING
+        stream = follow(stubs)
+        cursor = await begun(stream)
+        await served.drain()
+        ended = await end_of(stream)
+        assert (ended.status, ended.code) == (StatusCode.UNAVAILABLE, "GOING_AWAY")
+        assert ended.metadata["feedgraph-cursor"] == cursor
+        assert ended.retry_after_s is not None
+        assert 0.2 <= ended.retry_after_s <= 3
+        assert (await watch.read()).status == NOT_SERVING
+        assert (
+            await end_of_call(stubs.posts.GetLatestPosts(posts_pb2.GetLatestPostsRequest(), timeout=1)) is StatusCode.UNAVAILABLE
+        )
+
+
+async def test_health_follows_what_the_server_stands_on(server: TestServer, monkeypatch):
+    monkeypatch.setattr(face, "HEALTH_S", 0.01)
+    own = dataclasses.replace(server.running.resources, settings=make_settings(grpc=True, shutdown_timeout_s=0.1))
+    state = {"database": "away"}
+
+    async def readiness() -> dict[str, str]:
+        return state
+
+    async with face.serving(own, readiness), aio.insecure_channel(own.settings.grpc_address) as channel:
+        watch = Stubs(channel).health.Watch(health_pb2.HealthCheckRequest(service=""))
+        seen = [(await watch.read()).status]
+        state["database"] = "ok"
+        while seen[-1] != SERVING:
+            seen.append((await watch.read()).status)
+        state["database"] = "away"
+        seen.append((await watch.read()).status)
+        assert seen[-3:] == [NOT_SERVING, SERVING, NOT_SERVING]
+        watch.cancel()
 
 
 async def end_of_call(call: Any) -> StatusCode:
@@ -150,7 +230,7 @@ async def test_streams_count_among_the_sockets_of_their_caller(start_server):
         assert (ended.status, ended.code) == (StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_OPERATIONS")
         first.cancel()
         async with asyncio.timeout(5):
-            while (await answer_or_end(follow(stubs))) is None:
+            while (await answer_or_end(follow(stubs))) is None:  # noqa: ASYNC110  # the server tells nobody
                 await asyncio.sleep(0.02)
 
 
