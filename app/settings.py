@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     max_node_ids: Positive = Field(100, description="ids in one nodes(ids:)")
     max_documents: Positive = Field(1_000, description="parsed and validated documents kept in memory")
 
+    max_response_cache_bytes: int = Field(
+        64 * 1024 * 1024, ge=0, description="answers to persisted public queries kept in memory, together; 0: none"
+    )
+
     # Persisted queries.
     persisted_mode: Literal["off", "apq", "prefer-trusted", "trusted-only"] = Field(
         "apq",
@@ -95,6 +99,11 @@ class Settings(BaseSettings):
     persisted_manifest: Path | None = Field(None, description="trusted documents by id, a file that `feedgraph persist` writes")
     persisted_ttl_s: Positive = Field(24 * 3600, description="how long a registered document is kept after its last use")
     max_persisted: Positive = Field(10_000, description="registered documents kept in Redis")
+
+    # How operations are executed.
+    executor: Literal["plan", "stock"] = Field(
+        "plan", description="plan: by plans, completed by graphql-core; stock: by Strawberry's own execute, to compare with"
+    )
 
     # Time and room for the work itself.
     query_timeout_s: Seconds = Field(5, description="deadline of a query or a REST read")
@@ -120,6 +129,9 @@ class Settings(BaseSettings):
 
     # Accounts.
     session_ttl_s: Positive = Field(90 * 24 * 3600, description="life of a bearer token")
+    session_cache_s: float = Field(
+        1, ge=0, le=60, description="how long a process believes that a bearer token is valid without asking again; 0: not at all"
+    )
     idempotency_ttl_s: Positive = Field(24 * 3600, description="how long an idempotency key is remembered")
     sign_in_attempts: Positive = Field(10, description="sign-in attempts for one account in 15 minutes")
     sign_ups_per_hour: Positive | None = Field(None, description="sign-ups from one address; unset: 20, in development 1,000")

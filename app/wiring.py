@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
+from aiohttp import web
 
 from app import stores
 from app.domain.demo import DEMO_TOKEN
@@ -19,9 +21,12 @@ from app.infra.embedded import Addresses
 from app.infra.event_log import Relay, Tail
 from app.infra.recording import Recording
 from app.infra.redis import Redis
+from app.services.answers import Answers
 from app.services.budgets import Budgets
 from app.services.context import RequestContext, Resources
 from app.services.housekeeping import keep_house
+from app.services.known_sessions import KnownSessions
+from app.services.lookups import Lookups
 from app.settings import Settings
 from app.stores.attempts import Attempts
 from app.stores.buckets import Buckets
@@ -103,7 +108,9 @@ def shared_resources(settings: Settings, db: Database, redis: Redis) -> Resource
         retention_events=settings.log_retention_events,
     )
     texts, budgets = persisted_texts(settings, redis), Budgets(settings, Buckets(redis))
-    return Resources(settings, db, tail, relay, Attempts(redis), texts, budgets)
+    sessions = KnownSessions(tail, kept_s=settings.session_cache_s)
+    answers: Answers[Any] = Answers(tail, max_bytes=settings.max_response_cache_bytes)
+    return Resources(settings, db, tail, relay, Attempts(redis), texts, budgets, Lookups(db), sessions, answers)
 
 
 def recording_context(settings: Settings, *, is_anonymous: bool) -> tuple[RequestContext, Recording]:
@@ -116,7 +123,7 @@ def recording_context(settings: Settings, *, is_anonymous: bool) -> tuple[Reques
 
 def show_readings(resources: Resources) -> None:
     """Add to the metrics what the parts of the server count or know by themselves."""
-    db, budgets, read = resources.db, resources.budgets, resources.metrics.read
+    db, budgets, answers, read = resources.db, resources.budgets, resources.answers, resources.metrics.read
     read("counter", "feedgraph_sql_statements", "SQL statements sent by this process", lambda: db.statements)
     read(
         "gauge",
@@ -124,6 +131,13 @@ def show_readings(resources: Resources) -> None:
         "1 while Redis is away and callers pay from this process's own buckets",
         lambda: budgets.is_alone,
     )
+    cache = "feedgraph_response_cache"
+    read("counter", f"{cache}_hits", "Answers given from the response cache", lambda: answers.hits)
+    read("counter", f"{cache}_misses", "Answers looked for there and executed", lambda: answers.misses)
+    read("counter", f"{cache}_purges", "Answers thrown away because what they show changed", lambda: answers.purges)
+    read("counter", f"{cache}_evictions", "Answers thrown away for room", lambda: answers.evictions)
+    read("gauge", f"{cache}_bytes", "What the answers take", lambda: answers.bytes)
+    read("gauge", f"{cache}_entries", "How many answers are kept", lambda: len(answers))
 
 
 async def ended(tasks: list[asyncio.Task[None]]) -> None:
@@ -152,6 +166,7 @@ class Running:
     resources: Resources
     redis: Redis
     demo_token: str | None  # where the database has the demo user and this server takes the token
+    app: web.Application
 
 
 @asynccontextmanager
@@ -170,7 +185,7 @@ async def running(settings: Settings, addresses: Addresses, *, say: Say, shares_
             grpc_served(resources, checks, shares_port=shares_port) as drain_grpc,
             serving(app, host=settings.host, port=settings.port, slow_heads=slow_heads, shares_port=shares_port),
         ):
-            yield Running(resources, redis, demo_token)
+            yield Running(resources, redis, demo_token, app)
             await drain_grpc()  # both ports take their leave at the same time
 
 

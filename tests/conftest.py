@@ -55,12 +55,20 @@ def pytest_collection_finish():
 def pytest_addoption(parser):
     """Let random tests run longer than a change has time for."""
     parser.addoption("--rounds", type=int, default=1, help="how often tests with a random course run, each time another one")
+    parser.addoption("--fuzz", type=int, default=3, help="examples that schemathesis makes up for each operation")
+    parser.addoption("--reconnects", type=int, default=60, help="how often clients break off and come back in the test of that")
 
 
 def pytest_generate_tests(metafunc):
     """Number the rounds of a test that asks for them."""
     if "round_" in metafunc.fixturenames:
         metafunc.parametrize("round_", range(metafunc.config.getoption("rounds")))
+
+
+@pytest.fixture
+def reconnects(request) -> int:
+    """How often clients break off and come back."""
+    return int(request.config.getoption("reconnects"))
 
 
 def quiet(*_args):
@@ -129,7 +137,8 @@ def settings(servers: Addresses) -> Settings:
 def make_settings(**changes) -> Settings:
     """Return settings for a test server: defaults, whatever the environment says, and these changes."""
     own = {"port": free_port(), "grpc": False, "grpc_port": free_port(), "redis_prefix": f"test:{secrets.token_hex(6)}:"}
-    values = {**own, "max_new_documents_per_minute": 100_000, **changes}  # tests write many documents from one address
+    # Tests write many documents from one address, and count statements whether or not a second has passed.
+    values = {**own, "max_new_documents_per_minute": 100_000, "session_cache_s": 0.0, **changes}
     return unchanged_settings().model_copy(update=values)
 
 

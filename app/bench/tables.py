@@ -103,18 +103,19 @@ def as_markdown(report: Report) -> str:
     return "\n".join([*lines, "", caption(report)])
 
 
-def put_into(text: str, markdown: str, *, name: str) -> str:
+def put_into(text: str, markdown: str, *, name: str, markers: tuple[str, str] = (BEGIN, END)) -> str:
     """Return a text with the table between its markers instead of what stood there.
 
     Raises:
         CannotMeasure: the two markers are not there once each, in this order; `name` is the file's.
     """
-    start, end = text.find(BEGIN), text.find(END)
-    if not 0 <= start < end or text.count(BEGIN) != 1 or text.count(END) != 1:
+    begin, end_marker = markers
+    start, end = text.find(begin), text.find(end_marker)
+    if not 0 <= start < end or text.count(begin) != 1 or text.count(end_marker) != 1:
         raise CannotMeasure(
-            f"{name} must have the lines {BEGIN} and {END} once each, in this order: the table goes between them."
+            f"{name} must have the lines {begin} and {end_marker} once each, in this order: the table goes between them."
         )
-    return f"{text[: start + len(BEGIN)]}\n\n{markdown}\n\n{text[end:]}"
+    return f"{text[: start + len(begin)]}\n\n{markdown}\n\n{text[end:]}"
 
 
 def write_markdown(path: Path, report: Report) -> None:

@@ -67,9 +67,11 @@ class Wire:
             raise CannotMeasure(f"{self.url}/graphql answered {response.status}: {complaint_in(body)}.")
         return answer["data"]
 
-    async def exchange(self, method: str, path: str, body: bytes | None) -> tuple[aiohttp.ClientResponse, bytes]:
+    async def exchange(
+        self, method: str, path: str, body: bytes | None, *, accept: str = "application/json"
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
         """Send one request; return the response and its whole body, whatever the status is."""
-        headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if body is not None else {})
+        headers = {"Accept": accept} | ({"Content-Type": "application/json"} if body is not None else {})
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
         if self.asks_counts:

@@ -2,7 +2,22 @@
 
 import typer
 
-from app.cli import bench, demo, migrate, persist, plan, posts, schema, serve, settings, tail, tokens
+from app.cli import (
+    bench,
+    bench_cache,
+    bench_engine,
+    demo,
+    fan_out,
+    migrate,
+    persist,
+    plan,
+    posts,
+    schema,
+    serve,
+    settings,
+    tail,
+    tokens,
+)
 
 app = typer.Typer(
     help="feedgraph: a GraphQL-first social feed server. `make run` starts it with everything it needs.",
@@ -19,4 +34,7 @@ app.command()(plan.plan)
 app.command()(tail.tail)
 app.add_typer(posts.app, name="posts")
 app.add_typer(tokens.app, name="tokens")
+bench.app.command()(bench_engine.engine)
+bench.app.command()(bench_cache.cache)
 app.add_typer(bench.app, name="bench")
+bench.app.command("fan-out")(fan_out.fan_out)

@@ -142,27 +142,43 @@ def own_server() -> Iterator[str]:
     Raises:
         ConfigurationError: it did not start.
     """
+    with own_home() as home, program(home, "app", "serve", "--demo", port=(port := free_port())):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def own_home() -> Iterator[Path]:
+    """Give a directory for the servers of one run."""
     with tempfile.TemporaryDirectory(prefix="feedgraph-bench-") as name:
         home = Path(name)
         home.chmod(0o755)  # as root, the embedded PostgreSQL runs under another account
-        port = free_port()
-        log = home / "log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "app", "serve", "--demo"],
-                cwd=home,  # no .env there: whatever database is configured, demo data must not land in it
-                env=own_environment(home, port),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,  # the terminal's Ctrl-C is for us; we stop it
-                preexec_fn=dying_with_parent(signal.SIGTERM, set()),  # noqa: PLW1509  # it only makes two system calls
-            )
-        try:
-            await_ready(process, port, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            stop(process)
+        yield home
+
+
+@contextmanager
+def program(home: Path, module: str, *arguments: str, port: int, **changes: str) -> Iterator[int]:
+    """Run a Python module that listens on a port while the context is open; give its process id once it is ready.
+
+    Raises:
+        ConfigurationError: it did not start.
+    """
+    log = home / f"log-{port}"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=home,  # no .env there: whatever database is configured, demo data must not land in it
+            env=own_environment(home, port) | changes,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # the terminal's Ctrl-C is for us; we stop it
+            preexec_fn=dying_with_parent(signal.SIGTERM, set()),  # noqa: PLW1509  # it only makes two system calls
+        )
+    try:
+        await_ready(process, port, log)
+        yield process.pid
+    finally:
+        stop(process)
 
 
 def own_environment(home: Path, port: int) -> dict[str, str]:

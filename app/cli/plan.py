@@ -32,7 +32,7 @@ def plan(
     if isinstance(chosen, Refusal):
         raise ConfigurationError(f"{chosen.errors[0].message} Use --operation; {file} has {names(document.operations)}.")
     ctx, db = recording_context(settings, is_anonymous=anonymous)
-    lines = asyncio.run(explained(ctx, db, documents, document, chosen, json_object(variables)))
+    lines = asyncio.run(explained(ctx, db, chosen, json_object(variables)))
     wrong = [line for line in lines if isinstance(line, GraphQLError)]
     if wrong:
         raise ConfigurationError(f"The variables do not fit; give them with --variables.\n{shown(wrong)}")

@@ -8,8 +8,8 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from app.domain.errors import CursorInvalid, InvalidInput, PageSize
 from app.domain.ids import LARGEST_ID
@@ -68,22 +68,37 @@ def split_cursor(cursor: str) -> tuple[str, str, str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A wish: `size` rows after the key `after` and before the key `before`; the last ones of them if `backward`."""
+    """A wish: `size` rows after the key `after` and before the key `before`; the last ones of them if `backward`.
+
+    A page that does not `peek` leaves it open whether there is more behind it, which spares a row of each list.
+    """
 
     size: int
     backward: bool = False
     after: Key | None = None
     before: Key | None = None
+    peeks: bool = True
+
+    @property
+    def limit(self) -> int:
+        """How many rows to read."""
+        return self.size + self.peeks
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Slice(Generic[Row]):
-    """An answer: the rows in the list's order, each with its sort key, and whether there is more on either side."""
+    """An answer: the rows in the list's order, and whether there is more on either side."""
 
     rows: Sequence[Row]
-    keys: Sequence[Key]
     has_next: bool
     has_previous: bool
+    records: Sequence[Any] = field(compare=False, repr=False)  # the rows as they were read
+    key_of: Callable[[Any], Key] = field(compare=False, repr=False)
+
+    @property
+    def keys(self) -> list[Key]:
+        """The rows' sort keys."""
+        return [self.key_of(record) for record in self.records]
 
 
 def page_size(size: int, *, largest: int) -> int:
@@ -117,16 +132,16 @@ def page_of(order: Order, *, first: int | None, after: str | None, last: int | N
     )
 
 
-def slice_of(page: Page, rows: Sequence[Row], key_of: Callable[[Row], Key]) -> Slice[Row]:
+def slice_of(
+    page: Page, rows: Sequence[Any], key_of: Callable[[Any], Key], made: Callable[[Sequence[Any]], Sequence[Row]]
+) -> Slice[Row]:
     """Return the answer to `page` from rows read in reading direction, one more than its size where there are more.
 
     On the side that was not read, a cursor that was given proves that there was a row: Relay lets a server answer from that.
     """
     more = len(rows) > page.size
-    kept = list(rows[: page.size])
+    kept = rows[: page.size] if more else rows
     if page.backward:
-        kept.reverse()
-        has_next, has_previous = page.before is not None, more
-    else:
-        has_next, has_previous = more, page.after is not None
-    return Slice(kept, [key_of(row) for row in kept], has_next, has_previous)
+        kept = kept[::-1]
+        return Slice(made(kept), page.before is not None, more, kept, key_of)
+    return Slice(made(kept), more, page.after is not None, kept, key_of)

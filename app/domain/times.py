@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import orjson
+
 from app.domain.errors import CursorInvalid
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -9,8 +11,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def wire_time(moment: datetime) -> str:
     """Return the one form of a time on every wire: RFC 3339 in UTC with milliseconds."""
-    # Not strftime: its %Y gives years before 1000 fewer than four digits.
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    # orjson writes a time several times faster than Python does, with microseconds where there are any.
+    text = orjson.dumps(moment, option=orjson.OPT_UTC_Z)[1:-1].decode()
+    return text[:23] + "Z" if moment.microsecond else text[:19] + ".000Z"
 
 
 def millis(moment: datetime) -> int:

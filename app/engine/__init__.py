@@ -17,6 +17,7 @@ from app.engine.cost import Estimate, Formula, ListSize
 from app.engine.cost_explaining import explain
 from app.engine.costing import Costing, TooComplex
 from app.engine.plan import Anomaly, Plan, Run, Uncovered
+from app.engine.variables import Variables
 
 __all__ = [
     "Anomaly",
@@ -37,6 +38,7 @@ __all__ = [
     "ToOne",
     "TooComplex",
     "Uncovered",
+    "Variables",
     "compile_operation",
     "explain",
     "flag_variables",

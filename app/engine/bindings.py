@@ -8,7 +8,7 @@ from graphql import GraphQLField, GraphQLObjectType
 
 
 class ListPage(Protocol):
-    """A page of one parent's list. Rows are tuples of the columns that were asked for."""
+    """A page of one parent's list. Rows begin with the columns that were asked for."""
 
     @property
     def rows(self) -> Sequence[Any]:
@@ -43,7 +43,7 @@ class ToOne:
 
     name: str
     column: str
-    fetch: Callable[[Any, Sequence[Any], Sequence[str] | None], Awaitable[Sequence[Any]]]
+    fetch: Callable[[Any, Sequence[Any], tuple[str, ...] | None], Awaitable[Sequence[Any]]]
     join: str | None = None
 
 
@@ -57,7 +57,7 @@ class ToMany:
 
     name: str
     column: str
-    fetch: Callable[[Any, Sequence[Any], Sequence[str], dict[str, Any]], Awaitable[Sequence[Any]]]
+    fetch: Callable[[Any, Sequence[Any], tuple[str, ...], dict[str, Any]], Awaitable[Sequence[Any]]]
     is_connection: bool
 
 

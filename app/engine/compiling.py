@@ -4,19 +4,22 @@ graphql-core collects the fields (fragments flattened, same response keys merged
 same order as from its executor. Each object's builder is one generated expression: a dict of the row's values, in that order.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
+    ArgumentNode,
     DirectiveNode,
     DocumentNode,
+    FieldNode,
     GraphQLError,
     GraphQLField,
     GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
+    Undefined,
     get_argument_values,
     get_named_type,
     is_abstract_type,
@@ -24,6 +27,7 @@ from graphql import (
     is_list_type,
     is_non_null_type,
     is_object_type,
+    is_required_argument,
     print_ast,
     visit,
 )
@@ -38,6 +42,7 @@ from app.engine.plan import (
     AttributeChild,
     LookupRoot,
     ObjectShape,
+    Passed,
     Plan,
     ResolverRoot,
     Shape,
@@ -326,17 +331,41 @@ def page_info_part(source: Compilation, definition: GraphQLField, details: list[
 
 
 def arguments(definition: GraphQLField, details: list[FieldDetails]) -> Arguments:
-    """Return a field's arguments, coerced now if no variable is in them."""
+    """Return a field's arguments, coerced now as far as no variable is in them."""
     node = details[0].node
-    if has_variables(node.arguments or ()):
+    nodes = {argument.name.value: argument for argument in node.arguments or ()}
+    if not has_variables(nodes.values()):
+        return Arguments(definition, node, known_arguments(definition, node))
+    fixed = [argument for argument in nodes.values() if not has_variables([argument])]
+    if any(has_variables([argument]) and not isinstance(argument.value, VariableNode) for argument in nodes.values()):
         return Arguments(definition, node, None)
+    # What is known is coerced as if the others were optional and absent; their defaults are taken out again.
+    names = {name for name, argument in nodes.items() if argument not in fixed}
+    others = {name: argument for name, argument in definition.args.items() if name not in names}
+    known = known_arguments(GraphQLField(definition.type, args=others), FieldNode(name=node.name, arguments=tuple(fixed)))
+    return Arguments(definition, node, None, tuple(passed(definition, nodes[name]) for name in sorted(names)), known)
+
+
+def known_arguments(definition: GraphQLField, node: FieldNode) -> dict[str, Any]:
+    """Return the coerced arguments of a field in which no variable is used."""
     try:
-        return Arguments(definition, node, get_argument_values(definition, node))
+        return get_argument_values(definition, node)
     except Exception as error:  # graphql-core will say it in its own words
         raise Uncovered("arguments that are not acceptable") from error
 
 
-def has_variables(nodes: Sequence[Any]) -> bool:
+def passed(definition: GraphQLField, node: ArgumentNode) -> Passed:
+    """Return the argument that is a variable."""
+    name, argument, variable = node.name.value, definition.args[node.name.value], node.value
+    assert isinstance(variable, VariableNode)  # noqa: S101  # the caller looked
+    out_name, default = argument.out_name or name, Undefined
+    if not is_required_argument(argument):
+        alone = GraphQLField(definition.type, args={name: argument})
+        default = known_arguments(alone, FieldNode(name=node.name, arguments=())).get(out_name, Undefined)
+    return Passed(out_name, variable.name.value, default, is_non_null_type(argument.type))
+
+
+def has_variables(nodes: Iterable[Any]) -> bool:
     """Say whether a variable is used anywhere in these nodes."""
     found: list[VariableNode] = []
 

@@ -10,7 +10,7 @@ A formula is a list of steps, one for each distinct selection, children first: e
 however often fragments spread each other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -133,6 +133,7 @@ class Formula:
     sizes: list[Size]
     largest_size: int
     constant: Estimate | None = None  # where no variable has a say
+    count: "Count | None" = None  # what an answer cost in fact, generated when it is first needed
 
     def __post_init__(self) -> None:
         for step in self.steps:
@@ -162,10 +163,6 @@ class Formula:
         cost, nodes, fetches = totals[-1]
         return Estimate(max(cost, 1), nodes, fetches, sizes, tuple(total[0] for total in totals))
 
-    def actual(self, estimate: Estimate, data: Mapping[str, Any]) -> float:
-        """Return what the answer's data cost. Never more than the estimate."""
-        return max(1, self._count(self.steps[-1], data, estimate.sizes))
-
     def _fixed(self, term: Term) -> float | None:
         """Return what one object costs in fact, None where they differ."""
         if len(term.children) != 1 or term.is_connection:
@@ -173,33 +170,63 @@ class Formula:
         inside = self.steps[term.children[0]].fixed
         return None if inside is None else term.each + inside
 
-    def _count(self, step: Step, shown: Mapping[str, Any], sizes: Sequence[tuple[int, str]]) -> float:
-        cost = step.own
-        for term in step.below:
-            value = shown.get(term.key)
-            if value is None:
-                continue
-            if term.is_connection:
-                [child] = (self.steps[index] for index in term.children)
-                rows = max((len(value[key]) for key in child.lists_of_rows), default=sizes[term.size or 0][0])
-                cost += term.each + max(self._count(child, value, sizes), rows)
-            else:
-                cost += self._count_all(term, value if term.is_list else (value,), sizes)
-        return cost
+    def actual(self, estimate: Estimate, data: Mapping[str, Any]) -> float:
+        """Return what the answer's data cost. Never more than the estimate."""
+        if self.count is None:
+            self.count = counting(self.steps)
+        return max(1, self.count(data, estimate.sizes))
 
-    def _count_all(self, term: Term, elements: Sequence[Any], sizes: Sequence[tuple[int, str]]) -> float:
-        fixed = self._fixed(term)
-        if fixed is not None:
-            return (len(elements) - elements.count(None)) * fixed
-        members = [self.steps[index] for index in term.children]
-        count = self._count
-        if len(members) == 1:
-            return sum(term.each + count(members[0], element, sizes) for element in elements if element is not None)
-        return sum(
-            term.each + max(count(member, element, sizes) for member in fitting(members, element))
-            for element in elements
-            if element is not None
-        )
+
+Count = Callable[[Mapping[str, Any], Sequence[tuple[int, str]]], float]  # of an object and the sizes of the estimate
+
+
+def counting(steps: list[Step]) -> Count:
+    """Return the function that counts what an object of the last step cost: generated, for it looks at every object shown.
+
+    An expression is put together from numbers and quoted response keys only.
+    """
+    names: dict[str, Any] = {"__builtins__": {"len": len, "max": max, "sum": sum}}
+    for index, step in enumerate(steps):
+        parts = [repr(step.own), *(counted(steps, names, term) for term in step.below)]
+        names[f"s{index}"] = eval(f"lambda v, z: {' + '.join(parts)}", names)  # noqa: S307
+    count: Count = names[f"s{len(steps) - 1}"]
+    return count
+
+
+def counted(steps: list[Step], names: dict[str, Any], term: Term) -> str:
+    """Return the expression of what one term with objects cost, of the object `v`."""
+    value = f"v.get({term.key!r})"
+    if term.is_connection:
+        [child] = term.children
+        lists = [f"len(x[{key!r}])" for key in steps[child].lists_of_rows]
+        rows = ", ".join(lists) if lists else f"z[{term.size or 0}][0]"
+        return f"(0 if (x := {value}) is None else {term.each!r} + max(s{child}(x, z), {rows}))"
+    fixed = steps[term.children[0]].fixed if len(term.children) == 1 else None
+    if fixed is not None:
+        each = repr(term.each + fixed)
+        if term.is_list:
+            return f"(0 if (x := {value}) is None else (len(x) - x.count(None)) * {each})"
+        return each if term.is_required else f"(0 if {value} is None else {each})"
+    if len(term.children) == 1:
+        one = f"s{term.children[0]}(e, z)"
+    else:
+        name = f"m{len(names)}"
+        names[name] = dearest([(steps[child], names[f"s{child}"]) for child in term.children])
+        one = f"{name}(e, z)"
+    elements = f"({value} or ())" if term.is_list else f"({value},)"
+    return f"sum([{term.each!r} + {one} for e in {elements} if e is not None])"
+
+
+def dearest(members: list[tuple[Step, Count]]) -> Count:
+    """Return the function that counts an object of an abstract type: as the dearest of the members that it may be, by the fields
+    that it has."""
+
+    def count(shown: Mapping[str, Any], sizes: Sequence[tuple[int, str]]) -> float:
+        keys = shown.keys()
+        fitting = [one for step, one in members if keys == {term.key for term in step.terms}]
+        return max(one(shown, sizes) for one in fitting or [one for _, one in members])
+
+    return count
 
 
 def cost_of(term: Term, size: int, below: float) -> float:
@@ -208,9 +235,3 @@ def cost_of(term: Term, size: int, below: float) -> float:
         return term.each + max(below, size)
     whole = max(size, 1) * (term.each + below)
     return max(whole, size) if term.is_counted else whole
-
-
-def fitting(members: list[Step], shown: Mapping[str, Any]) -> list[Step]:
-    """Return the members of an abstract type that an object may be, by the fields that it has."""
-    keys = shown.keys()
-    return [member for member in members if keys == {term.key for term in member.terms}] or members

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from graphql import FieldNode, GraphQLField, GraphQLObjectType, get_argument_values
+from graphql import FieldNode, GraphQLField, GraphQLObjectType, Undefined, get_argument_values
 from graphql.execution.executor import Executor
+from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
 
 from app.engine.bindings import Lookup, ToMany, ToOne
@@ -19,22 +20,28 @@ class Anomaly(Exception):
     """The answer has an error in it: graphql-core must complete the operation."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Run:
-    """One run of a plan, on the executor that would run the operation otherwise.
+    """One run of a plan.
 
-    `data` is what root fields have shown so far, and `outcomes` remembers what their resolvers gave or raised: a mutation that
-    graphql-core must complete is not done again, nor shown as it looks after those behind it.
+    `make_executor` gives graphql-core's executor of the same operation, for root fields whose resolvers want to know where they
+    are. `data` is what root fields have shown so far, and `outcomes` remembers what their resolvers gave or raised: a mutation
+    that graphql-core must complete is not done again, nor shown as it looks after those behind it.
     """
 
-    executor: Executor[Any]
+    context: Any  # the caller's
+    variables: VariableValues
+    make_executor: Callable[[], Executor[Any]]
     data: dict[str, Any] = field(default_factory=dict)
     outcomes: dict[str, Any] = field(default_factory=dict)
+    made: Executor[Any] | None = None
 
     @property
-    def context(self) -> Any:
-        """The caller's context."""
-        return self.executor.context_value
+    def executor(self) -> Executor[Any]:
+        """The executor, made when it is first wanted: it costs as much as the rest of a small run."""
+        if self.made is None:
+            self.made = self.make_executor()
+        return self.made
 
 
 class Shape(Protocol):
@@ -52,20 +59,43 @@ class Shape(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """An argument whose whole value is a variable."""
+
+    name: str  # under which the resolver takes it
+    variable: str
+    default: Any  # Undefined: it is left out where the variable is
+    is_required: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Arguments:
     """A field's arguments: known when the plan was made, or read from the variables at each run."""
 
     definition: GraphQLField
     node: FieldNode
-    constant: dict[str, Any] | None
+    constant: dict[str, Any] | None  # all of them, where no variable is in any
+    passed: tuple[Passed, ...] | None = None  # those that are variables, where the others are `known`; None: it is not so simple
+    known: dict[str, Any] = field(default_factory=dict)
 
     def values(self, run: Run) -> dict[str, Any]:
-        """Return the coerced arguments."""
-        return (
-            self.constant
-            if self.constant is not None
-            else get_argument_values(self.definition, self.node, run.executor.variable_values)
-        )
+        """Return the coerced arguments.
+
+        Raises:
+            GraphQLError: one is not acceptable.
+        """
+        if self.constant is not None:
+            return self.constant
+        if self.passed is None:
+            return get_argument_values(self.definition, self.node, run.variables)
+        coerced, values = run.variables.coerced, dict(self.known)
+        for argument in self.passed:
+            value = coerced.get(argument.variable, argument.default)
+            if argument.is_required and (value is None or value is Undefined):
+                return get_argument_values(self.definition, self.node, run.variables)  # which says what is wrong
+            if value is not Undefined:
+                values[argument.name] = value
+        return values
 
 
 class Child(Protocol):
@@ -154,11 +184,16 @@ class ToManyChild:
     async def attach(self, run: Run, rows: Sequence[Any], shown: Sequence[dict[str, Any]]) -> None:
         """Fetch and fill in."""
         keys = [self.key_of(row) for row in rows]
-        distinct = list(dict.fromkeys(keys))
+        distinct = keys if len(set(keys)) == len(keys) else list(dict.fromkeys(keys))
         pages = await self.binding.fetch(run.context, distinct, self.columns, self.arguments.values(run))
-        found = dict(zip(distinct, await self.show.complete(run, pages), strict=True))
+        lists, name = await self.show.complete(run, pages), self.response_key
+        if distinct is keys:
+            for target, list_ in zip(shown, lists, strict=True):
+                target[name] = list_
+            return
+        found = dict(zip(distinct, lists, strict=True))
         for key, target in zip(keys, shown, strict=True):
-            target[self.response_key] = found[key]
+            target[name] = found[key]
 
     def explain(self, indent: int) -> list[str]:
         """Return lines that tell a person what this does."""
@@ -205,6 +240,14 @@ class LookupRoot:
     arguments: Arguments
     shape: ObjectShape
     required: bool
+
+    async def value(self, run: Run) -> Any:
+        """Return what the field shows, where it is the operation's only one."""
+        key, relation = self.binding.key(self.arguments.values(run))
+        [shown] = await self.shape.complete(run, await relation.fetch(run.context, (key,), self.shape.columns))
+        if shown is None and self.required:
+            raise Anomaly
+        return shown
 
     def explain(self, indent: int) -> list[str]:
         """Return lines that tell a person what this does."""
@@ -262,6 +305,8 @@ class Plan:
         found: dict[str, Any] | None = None
         for key, root in self.fields.items():
             if isinstance(root, LookupRoot):
+                if len(self.fields) == 1:
+                    return {key: await root.value(run)}
                 found = await self._look_up(run) if found is None else found
                 run.data[key] = found[key]
             else:

@@ -93,6 +93,11 @@ class Database:
         return self._held is not None
 
     @property
+    def holds_connection(self) -> bool:
+        """Say whether this door has a connection of its own at hand. Whoever waits for others meanwhile keeps it from them."""
+        return self._held is not None
+
+    @property
     def statements(self) -> int:
         """How many statements were sent through all doors to these connections."""
         return self._connections.statements
@@ -167,14 +172,10 @@ class Database:
                 raise
             await transaction.commit()
 
-    @asynccontextmanager
-    async def on_one_connection(self) -> AsyncIterator["Database"]:
-        """Give a door whose statements run one after the other on one connection, taken when the first one needs it."""
-        door = cast("OneConnection", self._door(OneConnection))
-        try:
-            yield door
-        finally:
-            await door.give_back()
+    def on_one_connection(self) -> "OneConnection":
+        """Return a door whose statements run one after the other on one connection, taken when the first one needs it; the caller
+        gives it back at the end."""
+        return cast("OneConnection", self._door(OneConnection))
 
     @asynccontextmanager
     async def dedicated(self) -> AsyncIterator["Database"]:
@@ -222,6 +223,11 @@ class OneConnection(Database):
 
     _borrowed: Any = None
     _is_idle = True  # nothing runs on the borrowed connection, nor did anything break off
+
+    @property
+    def holds_connection(self) -> bool:
+        """Say whether a statement was sent already."""
+        return self._borrowed is not None
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
         """Return all rows. One statement."""

@@ -8,7 +8,7 @@ holds.
 import asyncio
 import ipaddress
 import time
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -59,9 +59,10 @@ class Budgets:
         self._unlimited = Budget("unlimited", settings.signed_in_points, settings.signed_in_points_per_s, is_unlimited=True)
         self._leases: OrderedDict[str, Lease] = OrderedDict()
         self._new_documents: OrderedDict[str, tuple[float, int]] = OrderedDict()  # by caller: end of the window, count
-        self._running: Counter[str] = Counter()
-        self._sockets: Counter[str] = Counter()
+        self._running = Present()
+        self._sockets = Present()
         self._is_alone = False
+        self.at_address = lru_cache(CALLERS_IN_MEMORY)(self._at_address)
 
     @property
     def is_alone(self) -> bool:
@@ -71,10 +72,22 @@ class Budgets:
     def caller(self, viewer: Viewer | None, address: str) -> Caller:
         """Return who pays for a request."""
         if viewer is None:
-            return Caller(f"address:{network_of(address)}", self._anonymous)
+            return self.at_address(address)
         if viewer.is_unlimited:
             return Caller(f"unlimited:{viewer.user_id}", self._unlimited)  # apart, so that it does not empty the user's bucket
         return Caller(f"user:{viewer.user_id}", self._signed_in)
+
+    def _at_address(self, address: str) -> Caller:
+        """Return who pays for an anonymous request from this address."""
+        return Caller(f"address:{network_of(address)}", self._anonymous)
+
+    def pay_at_once(self, caller: Caller, points: int) -> Standing | None:
+        """Take points that this process holds already; None where it must ask for more."""
+        lease = self._lease(caller)
+        if lease.points < points:
+            return None
+        lease.points -= points
+        return standing(caller, lease)
 
     async def pay(self, caller: Caller, points: int) -> Standing:
         """Take points from the caller's bucket; what costs more than a full one takes all of it.
@@ -170,40 +183,58 @@ class Budgets:
             message = f"More than {limit} new documents in a minute: send values as variables, so that documents stay the same."
             raise Throttled(message, retry_after_s=max(1, int(end_s - now_s) + 1))
 
-    @contextmanager
-    def running(self, caller: Caller) -> Iterator[None]:
-        """Count an operation while it runs.
+    def running(self, caller: Caller) -> "Counted":
+        """Count an operation while it runs: `with budgets.running(caller):`.
 
         Raises:
             Overloaded: the caller, or all callers together, run too many.
         """
-        limits = self._settings
-        if self._running.total() >= limits.max_running:
+        limits, running = self._settings, self._running
+        if running.total >= limits.max_running:
             raise Overloaded
-        if self._running[caller.key] >= limits.max_running_per_caller and not caller.budget.is_unlimited:
+        if running.keys.get(caller.key, 0) >= limits.max_running_per_caller and not caller.budget.is_unlimited:
             raise Overloaded(f"More than {limits.max_running_per_caller} of your operations at once: wait for some to end.")
-        with counted(self._running, caller.key):
-            yield
+        return Counted(running, caller.key)
 
     @contextmanager
     def socket(self, caller: Caller) -> Iterator[bool]:
         """Count a socket while it is open; give False where the caller has too many."""
         is_anonymous = caller.budget is self._anonymous
         limit = self._settings.max_sockets_per_address if is_anonymous else self._settings.max_sockets_per_user
-        with counted(self._sockets, caller.key):
-            yield self._sockets[caller.key] <= limit or caller.budget.is_unlimited
+        with Counted(self._sockets, caller.key):
+            yield self._sockets.keys[caller.key] <= limit or caller.budget.is_unlimited
 
 
-@contextmanager
-def counted(counter: Counter[str], key: str) -> Iterator[None]:
-    """Count one more while the context is open; forget keys that have none."""
-    counter[key] += 1
-    try:
-        yield
-    finally:
-        counter[key] -= 1
-        if not counter[key]:
-            del counter[key]
+class Present:
+    """How many there are, by key and together."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, int] = {}
+        self.total = 0
+
+
+class Counted:
+    """Counts one more while the context is open; keys that have none are forgotten."""
+
+    __slots__ = ("_key", "_present")
+
+    def __init__(self, present: Present, key: str) -> None:
+        self._present, self._key = present, key
+
+    def __enter__(self) -> None:
+        """Count."""
+        self._present.keys[self._key] = self._present.keys.get(self._key, 0) + 1
+        self._present.total += 1
+
+    def __exit__(self, *_: object) -> None:
+        """Count no more."""
+        present, key = self._present, self._key
+        present.total -= 1
+        left = present.keys[key] - 1
+        if left:
+            present.keys[key] = left
+        else:
+            del present.keys[key]
 
 
 def slice_of(budget: Budget) -> int:
@@ -223,7 +254,6 @@ def throttled(budget: Budget, missing: int) -> Throttled:
     return Throttled(f"Your budget of {budget.points:,} points is used up: try again in {wait_s} s.", retry_after_s=wait_s)
 
 
-@lru_cache(maxsize=CALLERS_IN_MEMORY)
 def network_of(address: str) -> str:
     """Return what stands for an anonymous caller: the address; of IPv6, the network that one household gets."""
     try:
@@ -277,6 +307,7 @@ async def settle(ctx: "RequestContext", caller: Caller, charge: Charge, actual: 
 
 def now(ctx: "RequestContext") -> tuple[Charge | None, Standing, datetime]:
     """Return what this request was charged, what its caller has left, and when that will be all again."""
+    ctx.is_personal = True
     charge = ctx.charge
     left = charge.standing if charge else ctx.resources.budgets.standing(ctx.caller)
     return charge, left, datetime.now(UTC) + timedelta(seconds=left.reset_s)

@@ -1,6 +1,7 @@
 """The request: who asks, with what, and what it has cost so far."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.domain.budgets import Caller, Charge
 from app.domain.errors import Unauthenticated
@@ -9,8 +10,12 @@ from app.domain.models import Viewer
 from app.infra.database import Counts, Database
 from app.infra.event_log import Relay, Tail
 from app.infra.metrics import Metrics
+from app.services.answers import Answers
 from app.services.budgets import Budgets
+from app.services.known_sessions import KnownSessions
 from app.services.loaders import Loaders
+from app.services.lookups import Lookups
+from app.services.reads import Reads
 from app.services.sightings import Sightings
 from app.settings import Settings
 from app.stores.attempts import Attempts
@@ -28,6 +33,9 @@ class Resources:
     attempts: Attempts
     persisted: PersistedTexts
     budgets: Budgets
+    lookups: Lookups
+    sessions: KnownSessions
+    answers: Answers[Any]
     metrics: Metrics = field(default_factory=Metrics)
     sightings: Sightings = field(default_factory=Sightings)
 
@@ -46,6 +54,8 @@ class RequestContext:
     charge: Charge | None = None  # what the operation costs, from when it is admitted
     wants_cost: bool = False  # show the charge in the answer
     is_dry_run: bool = False  # explain the cost and run nothing
+    reads: Reads | None = None  # notes what is read, where the answer may be shared
+    is_personal: bool = False  # somebody looked who the viewer is: what is read from now on is for the viewer alone
     db: Database = field(init=False)
     loaders: Loaders = field(init=False)
     event_cursor: EventCursor = field(init=False)  # the log's head before anything is read: listening from here leaves no hole
@@ -67,7 +77,13 @@ class RequestContext:
 
     @property
     def viewer_id(self) -> int | None:
-        """The viewer's user id, None when anonymous."""
+        """The viewer's user id, None when anonymous. Looking at it makes the answer personal."""
+        self.is_personal = True
+        return self.viewer.user_id if self.viewer else None
+
+    @property
+    def sees_as(self) -> int | None:
+        """The viewer's user id, only to leave out what is hidden from them: every anonymous caller sees the same."""
         return self.viewer.user_id if self.viewer else None
 
     def signed_in(self) -> Viewer:
@@ -76,6 +92,7 @@ class RequestContext:
         Raises:
             Unauthenticated: the request is anonymous.
         """
+        self.is_personal = True
         if self.viewer is None:
             raise Unauthenticated
         return self.viewer

@@ -50,6 +50,11 @@ class Loaders:
         result: Slice[Row] = await asyncio.shield(self._loader(relation.fetch, page).load(relation.key(parent)))
         return result
 
+    @property
+    def are_running(self) -> bool:
+        """Say whether a batch is on its way."""
+        return bool(self._running)
+
     def clear(self) -> None:
         """Forget everything that was read: call it after a write."""
         self._loaders.clear()

@@ -15,6 +15,7 @@ from app.infra import event_log
 from app.infra.database import Database
 from app.services import relations
 from app.services.context import RequestContext
+from app.services.reads import LATEST_POSTS
 from app.services.users import at_most
 
 NO_SUCH_POST = "There is no such post, or it is hidden from you."
@@ -72,7 +73,10 @@ async def batch(ctx: RequestContext, ids: Sequence[int]) -> list[Post | None]:
 
 async def latest(ctx: RequestContext, page: Page) -> Slice[Post]:
     """Return a page of everybody's posts, replies included, newest first. One statement."""
-    return await stores.posts.latest(ctx.db, page, viewer_id=ctx.viewer_id)
+    found = await stores.posts.latest(ctx.db, page, viewer_id=ctx.sees_as)
+    if ctx.reads:
+        ctx.reads.lists([LATEST_POSTS], [found], "Post")
+    return found
 
 
 def home_order(ctx: RequestContext) -> Order:

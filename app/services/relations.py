@@ -3,13 +3,14 @@
 The GraphQL fields, REST's lists and whatever executes a query by plan are made from these declarations.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from app import stores
 from app.domain.models import Post, User
 from app.domain.paging import Order, Page, Slice
+from app.stores.columns import Columns
 
 if TYPE_CHECKING:  # the context holds the loaders, which are made from these declarations
     from app.services.context import RequestContext
@@ -18,14 +19,13 @@ Parent = TypeVar("Parent")
 Result = TypeVar("Result")
 Row = TypeVar("Row")
 
-Columns = Sequence[str] | None  # which columns to read, as tuples in this order; None: whole things
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class One(Generic[Parent, Result]):
     """A relation to one thing or one fact, found by the parent's `column` (None there: the parent has none).
 
     `join` is the name under which the parent's own store can read the thing's columns along, such as author in "author.name".
+    A personal fact is between the thing and the viewer: no answer with it is ever given to anybody else.
     """
 
     name: str
@@ -33,6 +33,7 @@ class One(Generic[Parent, Result]):
     fetch: Callable[["RequestContext", Sequence[Any], Columns], Awaitable[Sequence[Any]]]
     join: str | None = None
     by_viewer: bool = False  # what it finds may differ from viewer to viewer
+    is_personal: bool = False  # it is about the viewer, whose answer is nobody else's
 
     def key(self, parent: Parent) -> Any:
         """Return the parent's key."""
@@ -75,45 +76,104 @@ class Many(Generic[Parent, Row]):
         return Order(self.name, self.key_parts, str(key))
 
 
+def with_column(ctx: "RequestContext", columns: Columns, name: str) -> Columns:
+    """Return the columns and one more behind them, where somebody notes what is read and rows are no whole things."""
+    return columns if columns is None or ctx.reads is None else (*columns, name)
+
+
+def with_author_id(ctx: "RequestContext", columns: Columns) -> Columns:
+    """Return a post's columns, and its author's id behind them where the author is joined and somebody notes what is read."""
+    is_joined = columns is not None and any(name.startswith("author.") for name in columns)
+    return with_column(ctx, columns, "author_id") if is_joined else columns
+
+
+def note_posts(
+    ctx: "RequestContext", tags: Iterable[str], pages: Sequence[Slice[Any]], columns: Columns, wanted: Columns
+) -> None:
+    """Note lists of posts, and the authors that were read along: `wanted` is `columns` and perhaps the author's id."""
+    if ctx.reads:
+        ctx.reads.lists(tags, pages, "Post")
+        if columns is not None and wanted is not columns:
+            place = len(columns)
+            ctx.reads.users(row[place] for page in pages for row in page.rows)
+
+
 async def users_by_ids(ctx: "RequestContext", ids: Sequence[int], columns: Columns = None) -> Sequence[User | None]:
     """Fetch users. One statement."""
-    return await stores.users.by_ids(ctx.db, ids, columns)
+    if ctx.db.holds_connection:
+        users: Sequence[Any] = await stores.users.by_ids(ctx.db, ids, columns)
+    else:
+        users = await ctx.resources.lookups.users_by_ids(ids, columns, ctx.counts)
+    if ctx.reads:
+        ctx.reads.users(ids)
+        ctx.reads.somebody(users)
+    return users
 
 
 async def users_by_usernames(ctx: "RequestContext", usernames: Sequence[str], columns: Columns = None) -> Sequence[User | None]:
     """Fetch users by name. One statement."""
-    return await stores.users.by_usernames(ctx.db, usernames, columns)
+    users = await stores.users.by_usernames(ctx.db, usernames, with_column(ctx, columns, "id"))
+    if ctx.reads:
+        ctx.reads.users(user.id if columns is None else user[len(columns)] for user in users if user is not None)
+        ctx.reads.somebody(users)
+    return users
 
 
 async def posts_by_ids(ctx: "RequestContext", ids: Sequence[int], columns: Columns = None) -> Sequence[Post | None]:
     """Fetch the posts that the viewer may see. One statement."""
-    return await stores.posts.by_ids(ctx.db, ids, columns, viewer_id=ctx.viewer_id)
+    wanted = with_author_id(ctx, columns)
+    posts = await stores.posts.by_ids(ctx.db, ids, wanted, viewer_id=ctx.sees_as)
+    if ctx.reads:
+        ctx.reads.posts(ids)
+        if columns is not None and wanted is not columns:
+            ctx.reads.users(post[len(columns)] for post in posts if post is not None)
+    return posts
 
 
 async def _nodes_by_ids(ctx: "RequestContext", ids: Sequence[int], _columns: Columns = None) -> Sequence[User | Post | None]:
-    return await stores.nodes.by_ids(ctx.db, ids, viewer_id=ctx.viewer_id)
+    nodes = await stores.nodes.by_ids(ctx.db, ids, viewer_id=ctx.sees_as)
+    if ctx.reads:
+        ctx.reads.users(ids)
+        ctx.reads.posts(ids)
+        ctx.reads.somebody(nodes)
+    return nodes
 
 
 async def _posts_of_authors(
     ctx: "RequestContext", ids: Sequence[int], page: Page, columns: Columns = None
 ) -> Sequence[Slice[Post]]:
-    return await stores.posts.by_authors(ctx.db, ids, page, columns, viewer_id=ctx.viewer_id)
+    wanted = with_author_id(ctx, columns)
+    pages = await stores.posts.by_authors(ctx.db, ids, page, wanted, viewer_id=ctx.sees_as)
+    note_posts(ctx, (f"User:{id_}:posts" for id_ in ids), pages, columns, wanted)
+    return pages
 
 
 async def _replies(ctx: "RequestContext", ids: Sequence[int], page: Page, columns: Columns = None) -> Sequence[Slice[Post]]:
-    return await stores.posts.replies(ctx.db, ids, page, columns, viewer_id=ctx.viewer_id)
+    wanted = with_author_id(ctx, columns)
+    pages = await stores.posts.replies(ctx.db, ids, page, wanted, viewer_id=ctx.sees_as)
+    note_posts(ctx, (f"Post:{id_}:replies" for id_ in ids), pages, columns, wanted)
+    return pages
 
 
 async def _followers(ctx: "RequestContext", ids: Sequence[int], page: Page, columns: Columns = None) -> Sequence[Slice[User]]:
-    return await stores.follows.followers(ctx.db, ids, page, columns)
+    pages = await stores.follows.followers(ctx.db, ids, page, columns)
+    if ctx.reads:
+        ctx.reads.lists((f"User:{id_}:followers" for id_ in ids), pages, "User")
+    return pages
 
 
 async def _following(ctx: "RequestContext", ids: Sequence[int], page: Page, columns: Columns = None) -> Sequence[Slice[User]]:
-    return await stores.follows.following(ctx.db, ids, page, columns)
+    pages = await stores.follows.following(ctx.db, ids, page, columns)
+    if ctx.reads:
+        ctx.reads.lists((f"User:{id_}:following" for id_ in ids), pages, "User")
+    return pages
 
 
 async def _likers(ctx: "RequestContext", ids: Sequence[int], page: Page, columns: Columns = None) -> Sequence[Slice[User]]:
-    return await stores.likes.likers(ctx.db, ids, page, columns)
+    pages = await stores.likes.likers(ctx.db, ids, page, columns)
+    if ctx.reads:
+        ctx.reads.lists((f"Post:{id_}:likers" for id_ in ids), pages, "User")
+    return pages
 
 
 async def _viewer_follows(ctx: "RequestContext", ids: Sequence[int], _columns: Columns = None) -> Sequence[bool]:
@@ -150,6 +210,6 @@ USER_FOLLOWERS: Many[User, User] = Many("user.followers", _followers, key_parts=
 USER_FOLLOWING: Many[User, User] = Many("user.following", _following, key_parts=2)
 
 # Between a thing and the viewer.
-VIEWER_IS_FOLLOWING: One[User, bool] = One("user.viewerIsFollowing", "id", _viewer_follows, by_viewer=True)
-VIEWER_IS_FOLLOWED_BY: One[User, bool] = One("user.viewerIsFollowedBy", "id", _follow_viewer, by_viewer=True)
-VIEWER_HAS_LIKED: One[Post, bool] = One("post.viewerHasLiked", "id", _viewer_likes, by_viewer=True)
+VIEWER_IS_FOLLOWING: One[User, bool] = One("user.viewerIsFollowing", "id", _viewer_follows, by_viewer=True, is_personal=True)
+VIEWER_IS_FOLLOWED_BY: One[User, bool] = One("user.viewerIsFollowedBy", "id", _follow_viewer, by_viewer=True, is_personal=True)
+VIEWER_HAS_LIKED: One[Post, bool] = One("post.viewerHasLiked", "id", _viewer_likes, by_viewer=True, is_personal=True)

@@ -100,17 +100,23 @@ async def sign_out(ctx: RequestContext) -> bool:
         ended = await stores.sessions.delete(db, session_id)
         if ended:
             await event_log.append(db, about_session(session_id))
+    ctx.resources.sessions.forget(session_id)
     ctx.resources.relay.wake()
     return ended
 
 
 async def authenticate(ctx: RequestContext, token: str) -> Viewer:
-    """Return who the bearer token belongs to. One statement.
+    """Return who the bearer token belongs to. One statement; none where the caller was here a moment ago.
 
     Raises:
         Unauthenticated: nobody; the token was never given, has expired or was revoked, or is a demo's in production.
     """
-    session = await stores.sessions.by_token(ctx.db, token) if 0 < len(token) <= LONGEST_TOKEN else None
+    known = ctx.resources.sessions
+    session = known.get(token)
+    if session is None and 0 < len(token) <= LONGEST_TOKEN:
+        session = await stores.sessions.by_token(ctx.db, token)
+        if session is not None:
+            known.add(token, session)
     if session is None:
         raise Unauthenticated("The bearer token is not valid: it was never given, has expired or was signed out. Sign in again.")
     if session.is_demo and ctx.settings.is_production:

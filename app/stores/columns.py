@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 from app.infra.database import Record
 
+Columns: TypeAlias = tuple[str, ...] | None  # which ones a read gives, in this order; None: whole things
 
-@dataclass(frozen=True, slots=True)
+LARGEST_CACHE = 4_096  # statements and their pieces; plans ask for the same few again and again
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """A table as reads know it: the thing it holds, its alias in statements, and what may be joined to a row of it.
 
@@ -26,25 +31,31 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Pieces of a statement, and what to make of a row that begins with `skip` columns of its own."""
+    """Pieces of a statement. What was wanted stands first in its rows; columns of the statement's own come behind."""
 
     columns: str
     joins: str
-    make: Callable[[Record, int], Any]
+    make: Callable[[Record], Any] | None  # the thing of a row; None: the row itself serves, by the places of its columns
+
+    def made(self, rows: Sequence[Record]) -> Sequence[Any]:
+        """Return what the reader wants of each row."""
+        make = self.make
+        return rows if make is None else [make(row) for row in rows]
 
 
-def selection(table: Table, wanted: Sequence[str] | None) -> Selection:
-    """Return what to select for the wanted columns; None gives the whole thing, a list of names gives tuples.
+@lru_cache(maxsize=LARGEST_CACHE)
+def selection(table: Table, wanted: Columns) -> Selection:
+    """Return what to select for the wanted columns; None gives the whole thing, names give rows with those columns first.
 
     Names are ours, never a caller's; one that the table does not have is a KeyError.
     """
     if wanted is None:
-        thing = table.thing
+        thing, width = table.thing, len(table.names)
         names = ", ".join(f"{table.alias}.{name}" for name in table.names)
-        return Selection(names, "", lambda row, skip: thing(*row[skip:]))
+        return Selection(names, "", lambda row: thing(*row[:width]))
     joined: dict[str, str] = {}
     columns = [column_of(table, name, joined) for name in wanted]
-    return Selection(", ".join(columns) or "null", " ".join(joined.values()), lambda row, skip: row[skip:] if skip else row)
+    return Selection(", ".join(columns) or "null", " ".join(joined.values()), None)
 
 
 def column_of(table: Table, name: str, joined: dict[str, str]) -> str:
@@ -59,3 +70,9 @@ def column_of(table: Table, name: str, joined: dict[str, str]) -> str:
         raise KeyError(name)
     joined[join] = sql
     return f'{join}.{column} as "{name}"'
+
+
+def in_order(keys: Sequence[Any], rows: Sequence[Record], part: Selection) -> list[Any]:
+    """Return what was found for each key, None where nothing was; a row's last column is its key."""
+    found = {row[-1]: made for row, made in zip(rows, part.made(rows), strict=True)}
+    return [found.get(key) for key in keys]

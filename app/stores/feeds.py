@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from app.domain.models import Post
 from app.domain.paging import Page, Slice
 from app.infra.database import Database
-from app.stores.keyset import keyset, sliced
-from app.stores.posts import COLUMNS, key_of, visible
+from app.stores.columns import selection
+from app.stores.keyset import keyset_args, keyset_of, sliced
+from app.stores.posts import COLUMNS, TABLE, key_of, visible
 
 
 def is_no_talk_of_others(viewer: str) -> str:
@@ -23,24 +24,24 @@ async def home(db: Database, viewer_id: int, page: Page) -> Slice[Post]:
     It holds the viewer's own posts and replies, the posts of the people they follow, and those people's replies to people whom
     the viewer knows: the viewer, somebody they follow, or the author (a thread). Of each author at most one page is read.
     """
-    part = keyset(page, ["p.id"], first_arg=3)
+    part, place = selection(TABLE, None), keyset_of(page, ("p.id",), first_arg=3)
     rows = await db.fetch(
         f"""
         select p.* from (
             select $1::bigint as id union all select followee_id from follows where follower_id = $1
         ) author cross join lateral (
-            select p.id as place, {COLUMNS} from posts p
-            where p.author_id = author.id and {visible("$1")} {part.where} and (
+            select {COLUMNS}, p.id as place from posts p
+            where p.author_id = author.id and {visible("$1")} {place.where} and (
                 {is_no_talk_of_others("$1")}
             )
-            order by {part.order_by} limit $2
-        ) p order by {part.order_by} limit $2
+            order by {place.order_by} limit $2
+        ) p order by {place.order_by} limit $2
         """,
         viewer_id,
-        part.limit,
-        *part.args,
+        page.limit,
+        *keyset_args(page),
     )
-    return sliced(page, rows, lambda row: Post(*row[1:]), key_of)
+    return sliced(page, rows, part, key_of)
 
 
 async def readers(db: Database, post_id: int, viewer_ids: Sequence[int]) -> set[int]:

@@ -1,14 +1,15 @@
 """The follows table: who follows whom."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from app.domain.paging import Key, Page, Slice
 from app.domain.times import millis
 from app.infra.database import Database, Record
 from app.stores import users
-from app.stores.columns import selection
-from app.stores.keyset import keyset, slices
+from app.stores.columns import LARGEST_CACHE, Columns, Selection, selection
+from app.stores.keyset import Keyset, keyset_args, keyset_of, slices
 
 
 def key_of(row: Record) -> Key:
@@ -16,32 +17,30 @@ def key_of(row: Record) -> Key:
     return (millis(row["since"]), row["other_id"])
 
 
-async def followers(db: Database, user_ids: Sequence[int], page: Page, columns: Sequence[str] | None = None) -> list[Slice[Any]]:
+async def followers(db: Database, user_ids: Sequence[int], page: Page, columns: Columns = None) -> list[Slice[Any]]:
     """Return a page of each user's followers, newest first. One statement."""
     return await _pages(db, "followee_id", "follower_id", user_ids, page, columns)
 
 
-async def following(db: Database, user_ids: Sequence[int], page: Page, columns: Sequence[str] | None = None) -> list[Slice[Any]]:
+async def following(db: Database, user_ids: Sequence[int], page: Page, columns: Columns = None) -> list[Slice[Any]]:
     """Return a page of the people each user follows, newest first. One statement."""
     return await _pages(db, "follower_id", "followee_id", user_ids, page, columns)
 
 
-async def _pages(
-    db: Database, key: str, other: str, user_ids: Sequence[int], page: Page, columns: Sequence[str] | None
-) -> list[Slice[Any]]:
-    part, place = selection(users.TABLE, columns), keyset(page, ["f.created_at", f"f.{other}"], first_arg=3)
-    rows = await db.fetch(
-        f"""
-        select k.number, u.* from unnest($1::bigint[]) with ordinality k (id, number) cross join lateral (
-            select f.created_at as since, u.id as other_id, {part.columns} from follows f join users u on u.id = f.{other}
+async def _pages(db: Database, key: str, other: str, user_ids: Sequence[int], page: Page, columns: Columns) -> list[Slice[Any]]:
+    part, place = selection(users.TABLE, columns), keyset_of(page, ("f.created_at", f"f.{other}"), first_arg=3)
+    rows = await db.fetch(_pages_sql(key, other, part, place), user_ids, page.limit, *keyset_args(page))
+    return slices(page, user_ids, rows, part, key_of)
+
+
+@lru_cache(maxsize=LARGEST_CACHE)
+def _pages_sql(key: str, other: str, part: Selection, place: Keyset) -> str:
+    return f"""
+        select u.*, k.number from unnest($1::bigint[]) with ordinality k (id, number) cross join lateral (
+            select {part.columns}, f.created_at as since, u.id as other_id from follows f join users u on u.id = f.{other}
             where f.{key} = k.id {place.where} order by {place.order_by} limit $2
         ) u
-        """,
-        user_ids,
-        place.limit,
-        *place.args,
-    )
-    return slices(page, user_ids, rows, lambda row: part.make(row, 3), key_of)
+        """
 
 
 async def exist(db: Database, pairs: Sequence[tuple[int, int]]) -> list[bool]:

@@ -6,26 +6,26 @@ from typing import Any
 from app.domain.paging import Page, Slice
 from app.infra.database import Database
 from app.stores import users
-from app.stores.columns import selection
+from app.stores.columns import Columns, selection
 from app.stores.follows import key_of
-from app.stores.keyset import keyset, slices
+from app.stores.keyset import keyset_args, keyset_of, slices
 
 
-async def likers(db: Database, post_ids: Sequence[int], page: Page, columns: Sequence[str] | None = None) -> list[Slice[Any]]:
+async def likers(db: Database, post_ids: Sequence[int], page: Page, columns: Columns = None) -> list[Slice[Any]]:
     """Return a page of the people who like each post, newest like first, then the higher id. One statement."""
-    part, place = selection(users.TABLE, columns), keyset(page, ["l.created_at", "l.user_id"], first_arg=3)
+    part, place = selection(users.TABLE, columns), keyset_of(page, ("l.created_at", "l.user_id"), first_arg=3)
     rows = await db.fetch(
         f"""
-        select k.number, u.* from unnest($1::bigint[]) with ordinality k (id, number) cross join lateral (
-            select l.created_at as since, u.id as other_id, {part.columns} from likes l join users u on u.id = l.user_id
+        select u.*, k.number from unnest($1::bigint[]) with ordinality k (id, number) cross join lateral (
+            select {part.columns}, l.created_at as since, u.id as other_id from likes l join users u on u.id = l.user_id
             where l.post_id = k.id {place.where} order by {place.order_by} limit $2
         ) u
         """,
         post_ids,
-        place.limit,
-        *place.args,
+        page.limit,
+        *keyset_args(page),
     )
-    return slices(page, post_ids, rows, lambda row: part.make(row, 3), key_of)
+    return slices(page, post_ids, rows, part, key_of)
 
 
 async def exist(db: Database, user_id: int, post_ids: Sequence[int]) -> list[bool]:

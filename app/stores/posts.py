@@ -1,14 +1,15 @@
 """The posts table: top-level posts and replies."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from app.domain.models import UNCHANGED, Post, Unchanged
 from app.domain.paging import Key, Page, Slice
 from app.infra.database import Database, Record
 from app.stores import users
-from app.stores.columns import Table, selection
-from app.stores.keyset import keyset, sliced, slices
+from app.stores.columns import LARGEST_CACHE, Columns, Selection, Table, in_order, selection
+from app.stores.keyset import Keyset, keyset_args, keyset_of, sliced, slices
 
 TABLE = Table(Post, "p", {"author": (users.TABLE, "join users author on author.id = p.author_id")})
 COLUMNS = selection(TABLE, None).columns
@@ -24,12 +25,12 @@ def key_of(row: Record) -> Key:
     return (row["place"],)
 
 
-async def by_ids(db: Database, ids: Sequence[int], columns: Sequence[str] | None = None, *, viewer_id: int | None) -> list[Any]:
+async def by_ids(db: Database, ids: Sequence[int], columns: Columns = None, *, viewer_id: int | None) -> list[Any]:
     """Return the posts with these ids that the viewer may see, None for others. One statement."""
     part = selection(TABLE, columns)
-    sql = f"select p.id as key, {part.columns} from posts p {part.joins} where p.id = any($1) and {visible('$2')}"
-    found = {row[0]: part.make(row, 1) for row in await db.fetch(sql, ids, viewer_id)}
-    return [found.get(id_) for id_ in ids]
+    sql = f"select {part.columns}, p.id as key from posts p {part.joins} where p.id = any($1) and {visible('$2')}"
+    rows = await db.fetch(sql, ids, viewer_id)
+    return in_order(ids, rows, part)
 
 
 async def all_by_ids(db: Database, ids: Sequence[int]) -> list[Post | None]:
@@ -39,48 +40,48 @@ async def all_by_ids(db: Database, ids: Sequence[int]) -> list[Post | None]:
 
 
 async def by_authors(
-    db: Database, author_ids: Sequence[int], page: Page, columns: Sequence[str] | None = None, *, viewer_id: int | None
+    db: Database, author_ids: Sequence[int], page: Page, columns: Columns = None, *, viewer_id: int | None
 ) -> list[Slice[Any]]:
     """Return a page of each author's top-level posts, newest first. One statement."""
     return await _pages(db, "p.author_id = k.id and p.in_reply_to_id is null", author_ids, page, columns, viewer_id)
 
 
 async def replies(
-    db: Database, post_ids: Sequence[int], page: Page, columns: Sequence[str] | None = None, *, viewer_id: int | None
+    db: Database, post_ids: Sequence[int], page: Page, columns: Columns = None, *, viewer_id: int | None
 ) -> list[Slice[Any]]:
     """Return a page of each post's direct replies, newest first. One statement."""
     return await _pages(db, "p.in_reply_to_id = k.id", post_ids, page, columns, viewer_id)
 
 
 async def _pages(
-    db: Database, which: str, keys: Sequence[int], page: Page, columns: Sequence[str] | None, viewer_id: int | None
+    db: Database, which: str, keys: Sequence[int], page: Page, columns: Columns, viewer_id: int | None
 ) -> list[Slice[Any]]:
-    part, place = selection(TABLE, columns), keyset(page, ["p.id"], first_arg=4)
-    rows = await db.fetch(
-        f"""
-        select k.number, p.* from unnest($1::bigint[]) with ordinality k (id, number) cross join lateral (
-            select p.id as place, {part.columns} from posts p {part.joins}
+    part, place = selection(TABLE, columns), keyset_of(page, ("p.id",), first_arg=4)
+    sql = _pages_sql(which, part, place)
+    rows = await db.fetch(sql, keys, viewer_id, page.limit, *keyset_args(page))
+    return slices(page, keys, rows, part, key_of)
+
+
+@lru_cache(maxsize=LARGEST_CACHE)
+def _pages_sql(which: str, part: Selection, place: Keyset) -> str:
+    return f"""
+        select p.*, k.number from unnest($1::bigint[]) with ordinality k (id, number) cross join lateral (
+            select {part.columns}, p.id as place from posts p {part.joins}
             where {which} and {visible("$2")} {place.where} order by {place.order_by} limit $3
         ) p
-        """,
-        keys,
-        viewer_id,
-        place.limit,
-        *place.args,
-    )
-    return slices(page, keys, rows, lambda row: part.make(row, 2), key_of)
+        """
 
 
 async def latest(db: Database, page: Page, *, viewer_id: int | None) -> Slice[Post]:
     """Return a page of everybody's posts, replies included, newest first. One statement."""
-    place = keyset(page, ["p.id"], first_arg=3)
+    part, place = selection(TABLE, None), keyset_of(page, ("p.id",), first_arg=3)
     rows = await db.fetch(
-        f"select p.id as place, {COLUMNS} from posts p where {visible('$1')} {place.where} order by {place.order_by} limit $2",
+        f"select {COLUMNS}, p.id as place from posts p where {visible('$1')} {place.where} order by {place.order_by} limit $2",
         viewer_id,
-        place.limit,
-        *place.args,
+        page.limit,
+        *keyset_args(page),
     )
-    return sliced(page, rows, lambda row: Post(*row[1:]), key_of)
+    return sliced(page, rows, part, key_of)
 
 
 async def new_id(db: Database) -> int:

@@ -5,26 +5,24 @@ from typing import Any
 
 from app.domain.models import User
 from app.infra.database import Database
-from app.stores.columns import Table, selection
+from app.stores.columns import Columns, Table, in_order, selection
 
 TABLE = Table(User, "u", {})
 COLUMNS = selection(TABLE, None).columns
 
 
-async def by_ids(db: Database, ids: Sequence[int], columns: Sequence[str] | None = None) -> list[Any]:
+async def by_ids(db: Database, ids: Sequence[int], columns: Columns = None) -> list[Any]:
     """Return the users with these ids, None where there is none. One statement."""
     part = selection(TABLE, columns)
-    rows = await db.fetch(f"select u.id as key, {part.columns} from users u where u.id = any($1)", ids)
-    found = {row[0]: part.make(row, 1) for row in rows}
-    return [found.get(id_) for id_ in ids]
+    rows = await db.fetch(f"select {part.columns}, u.id as key from users u where u.id = any($1)", ids)
+    return in_order(ids, rows, part)
 
 
-async def by_usernames(db: Database, usernames: Sequence[str], columns: Sequence[str] | None = None) -> list[Any]:
+async def by_usernames(db: Database, usernames: Sequence[str], columns: Columns = None) -> list[Any]:
     """Return the users with these names (in lower case), None where there is none. One statement."""
     part = selection(TABLE, columns)
-    rows = await db.fetch(f"select u.username as key, {part.columns} from users u where u.username = any($1)", usernames)
-    found = {row[0]: part.make(row, 1) for row in rows}
-    return [found.get(username) for username in usernames]
+    rows = await db.fetch(f"select {part.columns}, u.username as key from users u where u.username = any($1)", usernames)
+    return in_order(usernames, rows, part)
 
 
 async def insert(db: Database, *, username: str, name: str, password_hash: str) -> User:

@@ -8,10 +8,12 @@ from typing import Any, Final, TypeVar
 
 import orjson
 from aiohttp import ClientPayloadError, hdrs, web
+from multidict import istr
 
 from app import services
 from app.domain.budgets import Standing
 from app.infra.database import Counts
+from app.infra.deadline import Deadline
 from app.services.context import RequestContext, Resources
 from app.transports.errors import Problem, RequestError
 
@@ -22,9 +24,12 @@ UNFINISHED: Final = web.AppKey("unfinished", set[asyncio.Task[Any]])  # writes t
 CONTEXT: Final = web.RequestKey("context", RequestContext)
 
 CHALLENGE: Final[dict[str, str]] = {hdrs.WWW_AUTHENTICATE: "Bearer"}
-COUNTS_HEADER = "Feedgraph-Counts"
-COST_HEADER = "Feedgraph-Cost"
-TIMEOUT_HEADER = "X-Request-Timeout"
+COUNTS_HEADER = istr("Feedgraph-Counts")
+RATE_LIMIT_POLICY, RATE_LIMIT = istr("RateLimit-Policy"), istr("RateLimit")
+OLD_LIMIT, OLD_REMAINING, OLD_RESET = istr("X-RateLimit-Limit"), istr("X-RateLimit-Remaining"), istr("X-RateLimit-Reset")
+SAFE_HEADERS: Final = {istr("X-Content-Type-Options"): "nosniff", hdrs.SERVER: "feedgraph"}  # no guessing, no versions
+COST_HEADER = istr("Feedgraph-Cost")
+TIMEOUT_HEADER = istr("X-Request-Timeout")
 SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
 JSON_TYPE = "application/json"
 ENCODINGS = {"", "identity", "gzip", "deflate"}  # what aiohttp unpacks by itself
@@ -72,7 +77,7 @@ async def json_body(request: web.Request) -> Any:
     require_json(request)
     settings = request.app[RESOURCES].settings
     try:
-        async with asyncio.timeout(settings.body_timeout_s):
+        with Deadline(settings.body_timeout_s):
             body = await request.read()
     except TimeoutError:
         message = f"The body did not arrive within {settings.body_timeout_s:g} seconds."
@@ -139,11 +144,11 @@ def rate_limit_headers(left: Standing) -> dict[str, str]:
     """Return what a caller has left: the fields of IETF draft-10, and the older ones that many clients know."""
     budget, reset_s = left.budget, left.reset_s
     return {
-        "RateLimit-Policy": f'"{budget.name}";q={budget.points};w={budget.window_s};qu="points"',
-        "RateLimit": f'"{budget.name}";r={left.remaining};t={reset_s}',
-        "X-RateLimit-Limit": str(budget.points),
-        "X-RateLimit-Remaining": str(left.remaining),
-        "X-RateLimit-Reset": str(int(time.time()) + reset_s),  # seconds since 1970, as GitHub has it
+        RATE_LIMIT_POLICY: f'"{budget.name}";q={budget.points};w={budget.window_s};qu="points"',
+        RATE_LIMIT: f'"{budget.name}";r={left.remaining};t={reset_s}',
+        OLD_LIMIT: str(budget.points),
+        OLD_REMAINING: str(left.remaining),
+        OLD_RESET: str(int(time.time()) + reset_s),  # seconds since 1970, as GitHub has it
     }
 
 

@@ -17,11 +17,11 @@ from tests.conftest import free_port
 pytestmark = [pytest.mark.postgres, pytest.mark.redis, pytest.mark.slow]
 
 
-async def started(*arguments, **environment):
+async def started(*arguments, command="fetches", **environment):
     """Start the command where no setting of the tests' own environment reaches it, and no .env."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("FEEDGRAPH_", "DATABASE_", "REDIS_"))}
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app", "bench", "fetches", *arguments),
+        *(sys.executable, "-m", "app", "bench", command, *arguments),
         cwd="/",
         env=inherited | {"PYTHONPATH": str(Path(__file__).parents[2])} | environment,
         stdout=asyncio.subprocess.PIPE,
@@ -29,9 +29,9 @@ async def started(*arguments, **environment):
     )
 
 
-async def run(*arguments, **environment):
+async def run(*arguments, command="fetches", **environment):
     """Run the command to its end; return exit status, standard output and standard error."""
-    process = await started(*arguments, **environment)
+    process = await started(*arguments, command=command, **environment)
     out, err = await process.communicate()
     return process.returncode, out.decode(), err.decode()
 

@@ -45,8 +45,8 @@ def test_a_plan_tells_its_fetches_level_by_level_with_their_sql_and_its_cost(pla
         "Cost: at most 5 points and 2 rows; depth 4.",
     ]
     first, second = (line.strip() for line in told if "SQL:" in line)
-    assert first == "SQL: select u.id as key, u.name, u.id from users u where u.id = any($1)"
-    assert "select p.id as place, p.title, author.name" in second
+    assert first == "SQL: select u.name, u.id, u.id as key from users u where u.id = any($1)"
+    assert "select p.title, author.name" in second
 
 
 def test_what_a_step_would_fail_with_is_told(plan):
@@ -69,7 +69,7 @@ def test_an_operation_that_is_too_large_is_told_with_the_code_of_its_refusal(pla
 def test_what_a_mutation_sends_is_not_told(plan):
     told = plan('mutation { createPost(input: {content: "x"}) { post { author { name } } } }')
     assert "insert" not in told
-    assert "select u.id as key, u.name from users" in told
+    assert "select u.name, u.id as key from users" in told
 
 
 def test_variables_in_flags_shape_the_plan(plan):

@@ -27,7 +27,7 @@ def answered(rows, page):
     found = [key for key in rows if (page.after is None or key < page.after) and (page.before is None or key > page.before)]
     if page.backward:
         found.reverse()
-    return slice_of(page, found[: page.size + 1], lambda key: key)
+    return slice_of(page, found[: page.size + 1], lambda key: key, list)
 
 
 @many

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from graphql import GraphQLError
 
-from app.engine import Anomaly, Run, Uncovered
-from tests.engine.toy import Context, compiled, executor, shown
+from app.engine import Anomaly, Uncovered
+from tests.engine.toy import Context, compiled, run_of, shown
 
 
 def thing(kind, **fields):
@@ -191,7 +191,7 @@ async def test_one_plan_serves_other_values_of_its_variables():
     query = "query($id: ID!, $n: Int) { shelf(id: $id) { boxes(first: $n) { id } } }"
     plan, answers = compiled(query, {"id": "1"}), []
     for variables in ({"id": "1", "n": 1}, {"id": "1"}, {"id": "2", "n": 5}, {"id": "9"}):
-        answers.append(await plan.run(Run(executor(query, variables, Context()))))
+        answers.append(await plan.run(run_of(query, variables, Context())))
     assert answers == [
         {"shelf": {"boxes": [{"id": "11"}]}},
         {"shelf": {"boxes": [{"id": "11"}, {"id": "12"}]}},
@@ -304,7 +304,7 @@ async def test_a_variable_that_is_not_acceptable_reaches_the_caller():
 async def test_a_run_remembers_what_root_fields_gave_and_showed():
     ctx = Context(root={"set": lambda to: thing("Grid", cells=[], colour="red") if to else None, "fail": ZeroDivisionError("x")})
     query = "mutation { __typename a: set(to: 1) { colour } b: fail c: set(to: 0) { colour } }"
-    run = Run(executor(query, None, ctx))
+    run = run_of(query, None, ctx)
     with pytest.raises(ZeroDivisionError):
         await compiled(query).run(run)
     assert run.data == {"__typename": "Mutation", "a": {"colour": "RED"}}

@@ -181,5 +181,10 @@ def compiled(query: str, variables: dict[str, Any] | None = None) -> Plan:
 
 async def shown(query: str, variables: dict[str, Any] | None = None, ctx: Context | None = None) -> str:
     """Return a query's data as JSON."""
-    built = executor(query, variables, ctx or Context())
-    return orjson.dumps(await compiled(query, variables).run(Run(built))).decode()
+    return orjson.dumps(await compiled(query, variables).run(run_of(query, variables, ctx or Context()))).decode()
+
+
+def run_of(query: str, variables: dict[str, Any] | None, ctx: Context) -> Run:
+    """Return a run of a valid query."""
+    built = executor(query, variables, ctx)
+    return Run(ctx, built.variable_values, lambda: built)

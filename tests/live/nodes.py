@@ -12,8 +12,11 @@ from app.infra.database import Database
 from app.infra.embedded import Addresses
 from app.infra.event_log import Relay, Tail
 from app.infra.redis import Redis
+from app.services.answers import Answers
 from app.services.budgets import Budgets
 from app.services.context import RequestContext, Resources
+from app.services.known_sessions import KnownSessions
+from app.services.lookups import Lookups
 from app.stores.attempts import Attempts
 from app.stores.buckets import Buckets
 from app.stores.persisted import PersistedTexts
@@ -55,6 +58,9 @@ class Node:
             Attempts(self.redis),
             texts,
             Budgets(make_settings(), Buckets(self.redis)),
+            Lookups(self.db),
+            KnownSessions(self.tail, kept_s=0),
+            Answers(self.tail, max_bytes=0),
         )
         return RequestContext(resources, viewer)
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -16,6 +17,7 @@ import pytest
 
 from tests.clients import TestServer
 from tests.conftest import free_port
+from tests.node.conftest import missing
 
 pytestmark = pytest.mark.node
 
@@ -85,6 +87,34 @@ async def test_graphql_ws_subscribes_receives_and_completes(node: str, server: T
         await next_event(process, "complete")
         async with asyncio.timeout(PATIENCE_S):
             assert await process.wait() == 0
+
+
+async def test_graphql_sse_runs_a_query_subscribes_and_gets_errors(node: str, server: TestServer):
+    ann = await server.person()
+    async with script(node, "sse.mjs", f"{server.url}/graphql", "2") as process:
+        assert (await next_event(process, "query"))["ended"]
+        for content in ("one", "two"):
+            await ann.post(content)
+        assert [(await next_event(process, "next"))["content"] for _ in range(2)] == ["one", "two"]
+        assert (await next_event(process, "refused"))["code"] == "GRAPHQL_VALIDATION_FAILED"
+        async with asyncio.timeout(PATIENCE_S):
+            assert await process.wait() == 0
+
+
+@pytest.fixture(scope="session")
+def live_module(node: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The front end's live client, compiled, where it finds the packages of these tests."""
+    front = ROOT / "app/transports/web/front"
+    compiler = front / "node_modules/typescript/bin/tsc"
+    if not compiler.exists():
+        missing("The front end's packages are not installed: run `make run`, or `npm ci` in app/transports/web/front.")
+    folder = tmp_path_factory.mktemp("live")
+    options = ["--outDir", str(folder), "--noEmit", "false", "--target", "es2022", "--module", "esnext"]
+    more = ["--moduleResolution", "bundler", "--skipLibCheck", "--strict", "--verbatimModuleSyntax", "--ignoreConfig"]
+    subprocess.run([node, str(compiler), "src/live.ts", *options, *more], cwd=front, check=True, timeout=PATIENCE_S)
+    (folder / "package.json").write_text('{"type": "module"}')
+    (folder / "node_modules").symlink_to(HERE / "node_modules")
+    return folder / "live.js"
 
 
 # A server that is killed and started again on the same data.
@@ -163,6 +193,44 @@ async def test_graphql_ws_resumes_exactly_where_it_was_when_the_server_was_kille
     assert [event["content"] for event in heard] == ["a", "b", "c", "d", "e"]
     assert len({event["cursor"] for event in heard}) == 5
     assert not any(event["errors"] for event in heard)
+
+
+FORMS = [
+    ("subscription ($after: EventCursor) { postAdded(after: $after) { id } }", {"after": None}),
+    (
+        "subscription S($after: ID, $after_: EventCursor) { postAdded(authorId: $after, after: $after_) { id } }",
+        {"after": "7", "after_": None},
+    ),
+    ("subscription ($after: EventCursor) { postAdded(after: $after) { id } }", {"after": "1-2"}),
+    ("subscription ($from: EventCursor) { postAdded(after: $from) { id } }", {"from": "3-4"}),
+    ("query A { __typename } subscription B($after: EventCursor) { postAdded(after: $after) { id } }", {"after": None}),
+    (None, None),
+    (None, None),
+]
+
+
+@pytest.mark.slow
+async def test_our_own_client_keeps_its_position_when_the_server_stops_and_comes_back(node: str, live_module: Path):
+    port, elsewhere = free_port(), free_port()
+    with temporary_home() as home:
+        async with served(home, port) as server:
+            token = (await asked(port, SIGN_UP, {}))["signUp"]["token"]
+            async with script(node, "live.mjs", str(live_module), f"ws://127.0.0.1:{port}/graphql", "3") as listener:
+                forms = [await next_event(listener, "form") for _ in FORMS]
+                await next_event(listener, "position")
+                server.terminate()  # before it heard anything: it knows where it began
+                assert (await next_event(listener, "closed"))["code"] == 1001
+                await server.wait()
+                async with served(home, elsewhere):  # where the listener does not look
+                    await written(elsewhere, token, "a", "b")
+                async with served(home, port):
+                    heard = [await next_event(listener, "next") for _ in range(2)]
+                    await written(port, token, "c")
+                    heard += [await next_event(listener, "next")]
+                    await next_event(listener, "complete")
+    assert [event["content"] for event in heard] == ["a", "b", "c"]
+    assert not any(event["errors"] for event in heard)
+    assert [(form["query"], form["variables"]) for form in forms] == FORMS
 
 
 async def written(port: int, token: str, *contents: str) -> None:

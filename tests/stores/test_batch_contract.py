@@ -58,7 +58,9 @@ async def test_many_keys_are_answered_in_order_as_each_alone_with_one_statement(
         answers = await read(db, keys)
 
     assert len(answers) == len(keys)
-    assert list(answers) == [(await read(db, [key]))[0] for key in keys]
+    alone = [(await read(db, [key]))[0] for key in keys]
+    assert list(answers) == alone
+    assert [getattr(answer, "keys", None) for answer in answers] == [getattr(answer, "keys", None) for answer in alone]
     assert len({repr(answer) for answer in answers}) > 1
 
 

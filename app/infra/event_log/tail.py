@@ -1,6 +1,7 @@
 """The tail: what one process knows of the log's end, and the place where its listeners wait."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ log = structlog.get_logger(__name__)
 EVENTS_IN_MEMORY = 10_000
 POLL_WITH_REDIS_S = 5.0  # the head announced each second makes this a mere safety net
 RETRY_S = 0.5
+CURRENT_FOR_S = 3.0  # the head is announced each second: whoever hears nothing for so long may know an old one
 
 
 class Tail:
@@ -30,10 +32,17 @@ class Tail:
         self._behind = asyncio.Event()
         self._reading = asyncio.Lock()
         self.cursor = EventCursor(0, 0)
+        self._current_s = float("-inf")  # of the monotonic clock: when this was the log's head for sure
 
     async def start(self) -> None:
         """Learn the log's head; everything later is followed."""
         self.cursor = await journal.head(self._db)
+        self._current_s = time.monotonic()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the position was the log's head a moment ago; else nobody here knows what happened since."""
+        return time.monotonic() - self._current_s < CURRENT_FOR_S
 
     def receive(self, epoch: int, events: list[Event]) -> None:
         """Take a batch from the relay; a hole before it, or an unknown epoch, is left to `run` to read."""
@@ -50,6 +59,8 @@ class Tail:
         """Take the head that the relay tells: when we are behind it, something got lost on the way."""
         if cursor.epoch != self.cursor.epoch or cursor.position > self.cursor.position:
             self._behind.set()
+        elif cursor == self.cursor:
+            self._current_s = time.monotonic()
 
     async def run(self) -> None:
         """Read from PostgreSQL whatever did not arrive otherwise, for ever."""
@@ -77,6 +88,7 @@ class Tail:
                     self._start_anew(EventCursor(self.cursor.epoch, lost.oldest))
                 else:
                     self.receive(self.cursor.epoch, events)
+            self._current_s = time.monotonic()
 
     async def _is_behind(self) -> bool:
         """Say whether the log has events that are not known here. One statement."""

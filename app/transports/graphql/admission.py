@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql import GraphQLError
-from graphql.execution.executor import Executor
+from graphql.execution.values import VariableValues
 
 from app import services
 from app.domain.budgets import Caller, Charge
@@ -16,7 +16,7 @@ from app.engine import Estimate, Formula, TooComplex, explain
 from app.services.budgets import TOO_EXPENSIVE
 from app.services.context import RequestContext
 from app.settings import Settings
-from app.transports.graphql.documents import Document, Refusal
+from app.transports.graphql.documents import Operation, Refusal
 
 DRY_RUN_POINTS = 1
 
@@ -31,22 +31,24 @@ class Bill:
     charge: Charge
 
 
-async def admitted(ctx: RequestContext, document: Document, executor: Executor[Any]) -> Bill | Refusal:
+async def admitted(
+    ctx: RequestContext, operation: Operation, variables: VariableValues, given: dict[str, Any] | None
+) -> Bill | Refusal:
     """Charge the caller; return the bill, or why the operation may not run. `ctx.charge` holds the charge from then on.
 
     Raises:
         Throttled: the caller has not enough points left.
     """
     try:
-        formula = document.formula(executor, largest_size=largest_size(ctx.settings))
+        formula = operation.formula(variables, lambda: operation.executor(ctx, given), largest_size=largest_size(ctx.settings))
     except TooComplex:
         return Refusal(TOO_EXPENSIVE, [GraphQLError("The operation has too many different selections: split it into several.")])
-    estimate = formula.estimate(executor.variable_values.coerced)
+    estimate = formula.estimate(variables.coerced)
     if not ctx.is_dry_run and (refusal := refusal_of(estimate, ctx.settings)):
         return refusal
     caller = ctx.caller
     standing = ctx.resources.budgets.standing(caller)
-    charge = Charge(math.ceil(estimate.cost), estimate.nodes, document.depth, standing)
+    charge = Charge(math.ceil(estimate.cost), estimate.nodes, operation.depth, standing)
     await services.budgets.charge(ctx, caller, charge, DRY_RUN_POINTS if ctx.is_dry_run else charge.requested)
     return Bill(formula, estimate, caller, charge)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from graphql import GraphQLField, GraphQLObjectType
@@ -33,9 +34,13 @@ def to_one(relation: One[Any, Any]) -> ToOne:
 def lookup(name: str, key: Callable[[dict[str, Any]], tuple[Any, Root[Any]]]) -> Lookup:
     """Return the binding of a root field that finds one thing; `key` reads it from the arguments."""
 
+    @cache
+    def relation_of(root: Root[Any]) -> ToOne:
+        return ToOne(root.name, "", root.fetch)
+
     def bound(arguments: dict[str, Any]) -> tuple[Any, ToOne]:
         value, root = key(arguments)
-        return value, ToOne(root.name, "", root.fetch)
+        return value, relation_of(root)
 
     return Lookup(name, bound)
 
@@ -44,11 +49,11 @@ def to_list(relation: Many[Any, Any], default: int) -> ToMany:
     """Return the binding of a plain list, `default` rows long unless asked otherwise."""
 
     async def fetch(
-        ctx: RequestContext, keys: Sequence[Any], columns: Sequence[str], arguments: dict[str, Any]
+        ctx: RequestContext, keys: Sequence[Any], columns: tuple[str, ...], arguments: dict[str, Any]
     ) -> Sequence[Slice[Any]]:
         first = arguments.get("first")
         size = page_size(default if first is None else first, largest=ctx.settings.max_page_size)
-        return await relation.fetch(ctx, keys, Page(size), columns)
+        return await relation.fetch(ctx, keys, Page(size, peeks=False), columns)
 
     return ToMany(relation.name, relation.column, fetch, is_connection=False)
 
@@ -57,7 +62,7 @@ def to_connection(relation: Many[Any, Any]) -> ToMany:
     """Return the binding of a connection."""
 
     async def fetch(
-        ctx: RequestContext, keys: Sequence[Any], columns: Sequence[str], arguments: dict[str, Any]
+        ctx: RequestContext, keys: Sequence[Any], columns: tuple[str, ...], arguments: dict[str, Any]
     ) -> Sequence[ConnectionPage]:
         orders = [relation.order_of(key) for key in keys]
         [page] = {wished(ctx, order, arguments) for order in orders} if orders else {None}  # a cursor fits one parent only

@@ -7,6 +7,7 @@ from strawberry import UNSET
 
 from app.domain.paging import Order, Page, Slice, page_of
 from app.services.context import RequestContext
+from app.transports.graphql.cache_policy import INHERITED
 from app.transports.graphql.costs import FREE
 from app.transports.graphql.scalars import Cursor
 
@@ -21,6 +22,9 @@ First = Annotated[int | None, strawberry.argument(description="At most so many f
 After = Annotated[Cursor | None, strawberry.argument(description="Only what comes behind this edge.")]
 Last = Annotated[int | None, strawberry.argument(description="At most so many from the end, 0 to 100; not together with first.")]
 Before = Annotated[Cursor | None, strawberry.argument(description="Only what comes ahead of this edge.")]
+
+
+HOLDER = [*FREE, INHERITED]  # connections, edges and pageInfo only hold others together
 
 
 class Connection:
@@ -54,7 +58,7 @@ def wished_page(ctx: RequestContext, order: Order, *, first: Any, after: Any, la
     return page_of(order, first=first, after=after, last=last, before=before, largest=ctx.settings.max_page_size)
 
 
-@strawberry.type(description="What lies around a page.", directives=FREE)
+@strawberry.type(description="What lies around a page.", directives=HOLDER)
 class PageInfo:
     """What lies around a page."""
 
@@ -64,7 +68,7 @@ class PageInfo:
     end_cursor: Cursor | None = strawberry.field(description="The last edge's cursor; null on an empty page.")
 
 
-@strawberry.type(description="A post's place in a list.", directives=FREE)
+@strawberry.type(description="A post's place in a list.", directives=HOLDER)
 class PostEdge:
     """A post's place in a list."""
 
@@ -72,7 +76,7 @@ class PostEdge:
     node: PostType = strawberry.field(description="The post.")
 
 
-@strawberry.type(description="A page of posts.", directives=FREE)
+@strawberry.type(description="A page of posts.", directives=HOLDER)
 class PostConnection:
     """A page of posts."""
 
@@ -81,7 +85,7 @@ class PostConnection:
     page_info: PageInfo = strawberry.field(description="What lies around this page.")
 
 
-@strawberry.type(description="A person's place in a list.", directives=FREE)
+@strawberry.type(description="A person's place in a list.", directives=HOLDER)
 class UserEdge:
     """A person's place in a list."""
 
@@ -89,7 +93,7 @@ class UserEdge:
     node: UserType = strawberry.field(description="The person.")
 
 
-@strawberry.type(description="A page of people.", directives=FREE)
+@strawberry.type(description="A page of people.", directives=HOLDER)
 class UserConnection:
     """A page of people."""
 
@@ -98,7 +102,7 @@ class UserConnection:
     page_info: PageInfo = strawberry.field(description="What lies around this page.")
 
 
-@strawberry.type(description="A post's place in a home feed.", directives=FREE)
+@strawberry.type(description="A post's place in a home feed.", directives=HOLDER)
 class FeedEdge:
     """A post's place in a home feed."""
 
@@ -106,7 +110,7 @@ class FeedEdge:
     node: PostType = strawberry.field(description="The post.")
 
 
-@strawberry.type(description="A page of a home feed.", directives=FREE)
+@strawberry.type(description="A page of a home feed.", directives=HOLDER)
 class FeedConnection:
     """A page of a home feed."""
 

@@ -1,6 +1,7 @@
 """Documents: parsed, limited and validated once, then known by their text."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,20 +18,22 @@ from graphql import (
     specified_rules,
     validate,
 )
-from graphql.execution.executor import Executor
+from graphql.execution.values import VariableValues
 
-from app.engine import Compilation, Costing, Formula, Plan, Uncovered, compile_operation, flag_variables
+from app.engine import Compilation, Completing, Costing, Formula, Plan, Uncovered, Variables, compile_operation, flag_variables
 from app.infra.metrics import Metrics
 from app.settings import Settings
 from app.transports.graphql.bindings import binding_of
+from app.transports.graphql.cache_policy import Policy, policy_of
 from app.transports.graphql.costs import PRICES
 from app.transports.graphql.limits import Shape, shape_of, too_much
-from app.transports.graphql.sharing import Sharing
+from app.transports.graphql.sharing import Sharing, sharing_of
 
 LONGEST_KEPT = 16 * 1024  # characters; longer documents are rare, and a thousand of them would fill the memory
 LIMIT_MESSAGES = {"contains more than": "TOKEN_LIMIT", "nested too deeply": "DEPTH_LIMIT"}  # the parser has no codes
 MAX_ERRORS = 20  # in one answer
-MAX_PLANS = 16  # of one document: operations times values of its flags; beyond, graphql-core executes
+MAX_COERCION_ERRORS = 5
+MAX_PLANS = 16  # of one operation: values of its flags; beyond, graphql-core executes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,59 +44,114 @@ class Refusal:
     errors: list[GraphQLError]
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A valid document and its operations by name; an anonymous one has the name None."""
+@dataclass(slots=True, eq=False)
+class Operation:
+    """One operation of a valid document, with all that is known of it before its variables."""
 
+    schema: GraphQLSchema
     ast: DocumentNode
-    operations: dict[str | None, OperationDefinitionNode]
-    flags: tuple[str, ...]  # the variables in its @skip and @include
-    depth: int  # of its deepest operation
-    plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)  # by operation and flags; None: not covered
+    node: OperationDefinitionNode
+    flags: tuple[str, ...]  # the variables in the document's @skip and @include
+    depth: int  # of the document's deepest operation
+    plans: dict[tuple[Any, ...], Plan | Uncovered] = field(default_factory=dict)  # by the flags' values
     formulas: dict[tuple[Any, ...], Formula] = field(default_factory=dict)  # by the same
-    uncovered: dict[tuple[Any, ...], str] = field(default_factory=dict)  # why there is no plan, by the same
-    sharing: dict[str | None, Sharing] = field(default_factory=dict)  # of its subscriptions, by their name
+    kept_variables: Variables = field(init=False)
+    kept_policy: Policy | None = None
+    kept_sharing: Sharing | None = None
 
-    def plan(self, executor: Executor[Any]) -> Plan | None:
-        """Return the plan of an operation whose variables are coerced, None where it runs on graphql-core as a whole."""
-        operation, variables = executor.operation, executor.variable_values
-        key = self._key(executor)
-        if key not in self.plans:
+    def __post_init__(self) -> None:
+        self.kept_variables = Variables(self.schema, self.node)
+
+    @property
+    def name(self) -> str | None:
+        """Its name, None for an anonymous one."""
+        return self.node.name.value if self.node.name else None
+
+    @property
+    def is_mutation(self) -> bool:
+        """Say whether it changes something."""
+        return self.node.operation is OperationType.MUTATION
+
+    @property
+    def is_subscription(self) -> bool:
+        """Say whether it listens."""
+        return self.node.operation is OperationType.SUBSCRIPTION
+
+    @property
+    def policy(self) -> Policy:
+        """How long its answers stay good, and whose they are."""
+        if self.kept_policy is None:
+            self.kept_policy = policy_of(self.schema, self.ast, self.node)
+        return self.kept_policy
+
+    @property
+    def sharing(self) -> Sharing:
+        """What tells the listeners of a subscription apart."""
+        if self.kept_sharing is None:
+            self.kept_sharing = sharing_of(self.schema, self.ast, self.node)
+        return self.kept_sharing
+
+    def variables(self, given: dict[str, Any] | None, *, hide_suggestions: bool) -> VariableValues | Refusal:
+        """Return the coerced variables, or why they are refused."""
+        coerced = self.kept_variables.coerced(given or {}, max_errors=MAX_COERCION_ERRORS, hide_suggestions=hide_suggestions)
+        return Refusal("BAD_USER_INPUT", coerced) if isinstance(coerced, list) else coerced
+
+    def executor(self, context: Any, given: dict[str, Any] | None, *, hide_suggestions: bool = False) -> Completing:
+        """Return graphql-core's executor of this operation, with variables that were coerced before and so are acceptable."""
+        executor = Completing.build(
+            self.schema,
+            self.ast,
+            context_value=context,
+            raw_variable_values=given or {},
+            operation_name=self.name,
+            max_coercion_errors=MAX_COERCION_ERRORS,
+            hide_suggestions=hide_suggestions,
+        )
+        assert isinstance(executor, Completing)  # noqa: S101  # document and variables were accepted
+        return executor
+
+    def plan(self, variables: VariableValues, executor: Callable[[], Completing]) -> Plan | Uncovered:
+        """Return the plan for these variables, or why the operation runs on graphql-core as a whole."""
+        key = self._key(variables)
+        plan = self.plans.get(key)
+        if plan is None:
             if len(self.plans) >= MAX_PLANS:
-                return None
-            source = Compilation(executor.schema, binding_of, executor.fragments, operation, variables)
+                return Uncovered("the document has too many plans already")
+            source = Compilation(self.schema, binding_of, executor().fragments, self.node, variables)
             try:
-                self.plans[key] = compile_operation(source)
-            except Uncovered as why:
-                self.plans[key], self.uncovered[key] = None, str(why)
-        return self.plans[key]
+                plan = compile_operation(source)
+            except Uncovered as reason:
+                plan = reason.with_traceback(None)
+            self.plans[key] = plan
+        return plan
 
-    def why_unplanned(self, executor: Executor[Any]) -> str:
-        """Return why `plan` gave None."""
-        return self.uncovered.get(self._key(executor), "more plans than are kept of one document")
-
-    def formula(self, executor: Executor[Any], *, largest_size: int) -> Formula:
-        """Return the formula of the cost of an operation whose variables are coerced.
+    def formula(self, variables: VariableValues, executor: Callable[[], Completing], *, largest_size: int) -> Formula:
+        """Return the formula of the cost for these variables.
 
         Raises:
             TooComplex: it has too many distinct selections.
         """
-        key = self._key(executor)
+        key = self._key(variables)
         formula = self.formulas.get(key)
         if formula is None:
-            fragments, operation, variables = executor.fragments, executor.operation, executor.variable_values
-            formula = Costing(executor.schema, PRICES, fragments, operation, variables, largest_size).formula()
+            formula = Costing(self.schema, PRICES, executor().fragments, self.node, variables, largest_size).formula()
             if len(self.formulas) < MAX_PLANS:
                 self.formulas[key] = formula
         return formula
 
-    def _key(self, executor: Executor[Any]) -> tuple[Any, ...]:
-        """Return what tells an operation with the values of its flags from the document's others."""
-        name = executor.operation.name.value if executor.operation.name else None
-        coerced = executor.variable_values.coerced
-        return (name, *(coerced.get(flag) for flag in self.flags))
+    def _key(self, variables: VariableValues) -> tuple[Any, ...]:
+        """Return the values of the flags: with others, an operation has another plan."""
+        coerced = variables.coerced
+        return tuple([coerced.get(flag) for flag in self.flags]) if self.flags else ()
 
-    def operation(self, name: str | None) -> OperationDefinitionNode | Refusal:
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A valid document and its operations by name; an anonymous one has the name None."""
+
+    operations: dict[str | None, Operation]
+
+    def operation(self, name: str | None) -> Operation | Refusal:
         """Return the operation that a request means: the named one, or the only one."""
         if name is not None:
             found = self.operations.get(name)
@@ -158,16 +216,7 @@ class Documents:
         if errors:
             introspection = self.hides_suggestions and any("introspection has been disabled" in error.message for error in errors)
             return Refusal("INTROSPECTION_DISABLED" if introspection else "GRAPHQL_VALIDATION_FAILED", errors)
-        operations = [node for node in ast.definitions if isinstance(node, OperationDefinitionNode)]
-        named = {node.name.value if node.name else None: node for node in operations}
-        return Document(ast, named, flag_variables(ast), depth)
-
-
-def is_mutation(operation: OperationDefinitionNode) -> bool:
-    """Say whether the operation changes something."""
-    return operation.operation == OperationType.MUTATION
-
-
-def is_subscription(operation: OperationDefinitionNode) -> bool:
-    """Say whether the operation listens."""
-    return operation.operation == OperationType.SUBSCRIPTION
+        nodes = [node for node in ast.definitions if isinstance(node, OperationDefinitionNode)]
+        flags = flag_variables(ast)
+        operations = [Operation(self.schema, ast, node, flags, depth) for node in nodes]
+        return Document({operation.name: operation for operation in operations})

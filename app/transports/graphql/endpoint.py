@@ -1,14 +1,14 @@
 """GraphQL over HTTP: POST and GET at /graphql (the specification's draft of August 2026, with the audit suite's status codes)."""
 
-import time
 from typing import Any, Final
 
 import orjson
 from aiohttp import hdrs, web
+from multidict import istr
 
-from app.domain.budgets import Standing
 from app.transports.errors import RequestError
 from app.transports.exchange import (
+    COST_HEADER,
     RESOURCES,
     authenticated,
     challenge,
@@ -17,10 +17,12 @@ from app.transports.exchange import (
     decoded,
     json_body,
     json_response,
+    rate_limit_headers,
     require_json,
     to_the_end,
     wants_counts,
 )
+from app.transports.graphql.caching import respond_to_query
 from app.transports.graphql.documents import Documents
 from app.transports.graphql.negotiation import LEGACY_TYPE, RESPONSE_TYPE, best_type
 from app.transports.graphql.parameters import Parameters, parameters_of
@@ -31,8 +33,8 @@ DOCUMENTS: Final = web.AppKey("documents", Documents)
 PERSISTED: Final = web.AppKey("persisted", Persisted)
 METHODS = "GET, HEAD, POST, OPTIONS"
 EXECUTOR_HEADER = "Feedgraph-Executor"
-COST_HEADER = "Feedgraph-Cost"  # on demand: most callers never read it, and it makes a small answer twice as large
-DRY_RUN_HEADER = "Feedgraph-Dry-Run"
+
+DRY_RUN_HEADER = istr("Feedgraph-Dry-Run")
 VARY = "Accept, Authorization, Accept-Encoding"
 
 
@@ -42,25 +44,37 @@ async def handle(request: web.Request) -> web.Response:
     try:
         if media_type is None:
             raise RequestError("NOT_ACCEPTABLE", f"Accept {RESPONSE_TYPE} or {LEGACY_TYPE}.")
-        answer = await answer_to(request)
+        prepared = await operation_of(request)
+        if isinstance(prepared, Prepared):
+            return await respond_to(request, prepared, media_type)
+        answer = prepared
     except Exception as error:  # every failure leaves as a GraphQL response, masked where it was not meant
         answer = failed(error)
     return respond(request, answer, media_type or LEGACY_TYPE)
 
 
-async def answer_to(request: web.Request) -> Answer:
-    """Return the answer to a request whose parameters may still be anything."""
+async def operation_of(request: web.Request) -> Prepared | Answer:
+    """Return the operation that a request means, whose parameters may still be anything, or the answer that refuses it."""
     parameters = await read_parameters(request)
     ctx = await authenticated(request)
     ctx.wants_cost = request.headers.get(COST_HEADER, "") not in {"", "0"}
     ctx.is_dry_run = request.headers.get(DRY_RUN_HEADER, "") not in {"", "0"}
-    documents = request.app[DOCUMENTS]
     prepared = await prepare(ctx, request.app[PERSISTED], parameters)
-    if isinstance(prepared, Answer):
-        return prepared
-    refuse_wrong_way(request, prepared)
-    work = execute(ctx, documents, prepared)
-    return await (to_the_end(request, work) if prepared.is_mutation else work)
+    if isinstance(prepared, Prepared):
+        refuse_wrong_way(request, prepared)
+    return prepared
+
+
+async def respond_to(request: web.Request, prepared: Prepared, media_type: str) -> web.Response:
+    """Return the response to an operation. A mutation runs to its end whoever leaves; a query's answer may be another's."""
+    documents = request.app[DOCUMENTS]
+
+    async def ask() -> tuple[Answer, web.Response]:
+        work = execute(context_of(request), documents, prepared)
+        answer = await (to_the_end(request, work) if prepared.operation.is_mutation else work)
+        return answer, respond(request, answer, media_type)
+
+    return await respond_to_query(request, prepared, prepared.operation.policy, ask)
 
 
 async def read_parameters(request: web.Request) -> Parameters:
@@ -89,7 +103,7 @@ def refuse_wrong_way(request: web.Request, prepared: Prepared) -> None:
         RequestError: a mutation by GET, or a subscription.
     """
     refuse_mutation_by_get(request, prepared)
-    if prepared.is_subscription:
+    if prepared.operation.is_subscription:
         ways = "over a WebSocket with the protocol graphql-transport-ws, or with the header Accept: text/event-stream"
         raise RequestError("BAD_REQUEST", f"Send subscriptions {ways}.")
 
@@ -100,7 +114,7 @@ def refuse_mutation_by_get(request: web.Request, prepared: Prepared) -> None:
     Raises:
         RequestError: the operation is a mutation, and the method is not POST.
     """
-    if prepared.is_mutation and request.method != hdrs.METH_POST:
+    if prepared.operation.is_mutation and request.method != hdrs.METH_POST:
         raise RequestError("METHOD_NOT_ALLOWED", "Send mutations by POST.", headers={hdrs.ALLOW: "POST"})
 
 
@@ -121,18 +135,6 @@ def respond(request: web.Request, answer: Answer, media_type: str) -> web.Respon
     return json_response(
         request, answer.body, status=200 if legacy_success else answer.status, media_type=media_type, headers=headers
     )
-
-
-def rate_limit_headers(left: Standing) -> dict[str, str]:
-    """Return what a caller has left: the fields of IETF draft-10, and the older ones that many clients know."""
-    budget, reset_s = left.budget, left.reset_s
-    return {
-        "RateLimit-Policy": f'"{budget.name}";q={budget.points};w={budget.window_s};qu="points"',
-        "RateLimit": f'"{budget.name}";r={left.remaining};t={reset_s}',
-        "X-RateLimit-Limit": str(budget.points),
-        "X-RateLimit-Remaining": str(left.remaining),
-        "X-RateLimit-Reset": str(int(time.time()) + reset_s),  # seconds since 1970, as GitHub has it
-    }
 
 
 async def refuse_method(request: web.Request) -> web.Response:

@@ -10,23 +10,22 @@ from typing import Any
 from graphql import (
     GraphQLError,
     GraphQLID,
-    OperationDefinitionNode,
     OperationType,
     get_named_type,
     is_list_type,
     is_non_null_type,
     type_from_ast,
 )
-from graphql.execution.executor import Executor
+from graphql.execution.values import VariableValues
 
-from app.engine import Completing, Plan, Run, TooComplex
+from app.engine import Completing, Plan, Run, TooComplex, Uncovered
 from app.engine.plan import AttributeChild, Child, LookupRoot, ObjectShape, ResolverRoot, Shape, ToManyChild, ToOneChild
 from app.engine.shapes import AbstractShape, ConnectionShape, ListShape, NonNullShape, RowsShape
 from app.infra.recording import Recording
 from app.services.budgets import shown_number
 from app.services.context import RequestContext
 from app.transports.graphql.admission import largest_size, refusal_of
-from app.transports.graphql.documents import Document, Documents
+from app.transports.graphql.documents import Operation, Refusal
 
 EXAMPLE_ID = 1
 MADE_UP = {"ID": "1", "Int": 1, "Float": 1.0, "String": "a", "Boolean": False}
@@ -34,48 +33,41 @@ NOT_PLANNED = "Not planned: {reason}. graphql-core executes the whole operation.
 
 
 async def explained(
-    ctx: RequestContext,
-    db: Recording,
-    documents: Documents,
-    document: Document,
-    operation: OperationDefinitionNode,
-    given: dict[str, Any],
+    ctx: RequestContext, db: Recording, operation: Operation, given: dict[str, Any]
 ) -> list[str] | list[GraphQLError]:
     """Return the operation's plan in lines, or what is wrong with the variables.
 
     `db` is the database of `ctx`. Variables that are needed and not given are made up, but for those in @skip and @include, which
     shape the plan.
     """
-    made_up = made_up_variables(documents, document, operation, given)
-    executor = Completing.build(
-        documents.schema,
-        document.ast,
-        context_value=ctx,
-        raw_variable_values=given | made_up,
-        operation_name=operation.name.value if operation.name else None,
-    )
-    if not isinstance(executor, Executor):
-        return executor
-    plan = document.plan(executor)
-    lines = (
-        [NOT_PLANNED.format(reason=document.why_unplanned(executor))] if plan is None else await Teller(db, executor).plan(plan)
-    )
+    made_up = made_up_variables(operation, given)
+    values = given | made_up
+    variables = operation.variables(values, hide_suggestions=False)
+    if isinstance(variables, Refusal):
+        return variables.errors
+
+    def executor() -> Completing:
+        return operation.executor(ctx, values)
+
+    plan = operation.plan(variables, executor)
+    if isinstance(plan, Uncovered):
+        lines = [NOT_PLANNED.format(reason=plan)]
+    else:
+        lines = await Teller(db, Run(ctx, variables, executor)).plan(plan)
     if made_up:
-        values = ", ".join(f"${name} = {value!r}" for name, value in made_up.items())
-        lines += ["", f"Made up: {values}. Give yours with --variables."]
-    return [*lines, "", cost_line(ctx, document, executor)]
+        told = ", ".join(f"${name} = {value!r}" for name, value in made_up.items())
+        lines += ["", f"Made up: {told}. Give yours with --variables."]
+    return [*lines, "", cost_line(ctx, operation, variables, executor)]
 
 
-def made_up_variables(
-    documents: Documents, document: Document, operation: OperationDefinitionNode, given: dict[str, Any]
-) -> dict[str, Any]:
+def made_up_variables(operation: Operation, given: dict[str, Any]) -> dict[str, Any]:
     """Return a value for each variable that is missing, as far as one can be made up."""
     made_up = {}
-    for definition in operation.variable_definitions or ():
-        name, type_ = definition.variable.name.value, type_from_ast(documents.schema, definition.type)
+    for definition in operation.node.variable_definitions or ():
+        name, type_ = definition.variable.name.value, type_from_ast(operation.schema, definition.type)
         named = get_named_type(type_)
         is_needed = is_non_null_type(type_) or named is GraphQLID
-        if name in given or name in document.flags or definition.default_value or not is_needed or named is None:
+        if name in given or name in operation.flags or definition.default_value or not is_needed or named is None:
             continue
         if named.name in MADE_UP:
             value = MADE_UP[named.name]
@@ -83,25 +75,25 @@ def made_up_variables(
     return made_up
 
 
-def cost_line(ctx: RequestContext, document: Document, executor: Executor[Any]) -> str:
+def cost_line(ctx: RequestContext, operation: Operation, variables: VariableValues, executor: Callable[[], Completing]) -> str:
     """Return what the operation may cost, as admission reckons it."""
     try:
-        formula = document.formula(executor, largest_size=largest_size(ctx.settings))
+        formula = operation.formula(variables, executor, largest_size=largest_size(ctx.settings))
     except TooComplex:
         return "Cost: beyond reckoning; the operation would be refused."
-    estimate = formula.estimate(executor.variable_values.coerced)
+    estimate = formula.estimate(variables.coerced)
     refusal = refusal_of(estimate, ctx.settings)
     verdict = f" Refused with {refusal.code}." if refusal else ""
     cost, nodes = shown_number(math.ceil(estimate.cost)), shown_number(estimate.nodes)
-    return f"Cost: at most {cost} points and {nodes} rows; depth {document.depth}.{verdict}"
+    return f"Cost: at most {cost} points and {nodes} rows; depth {operation.depth}.{verdict}"
 
 
 class Teller:
     """Walks a plan and tells its steps, each with the statements it sends."""
 
-    def __init__(self, db: Recording, executor: Executor[Any]) -> None:
+    def __init__(self, db: Recording, run: Run) -> None:
         self._db = db
-        self._run = Run(executor)
+        self._run = run
 
     async def plan(self, plan: Plan) -> list[str]:
         """Return the lines of a whole plan."""

@@ -6,6 +6,7 @@ import strawberry
 from strawberry import UNSET
 
 from app import services
+from app.transports.graphql.cache_policy import PERSONAL
 from app.transports.graphql.connections import After, Before, Connection, FeedConnection, First, Last, wished_page
 from app.transports.graphql.costs import PAGED
 from app.transports.graphql.fields import Info
@@ -18,7 +19,7 @@ class FeedQueries:
     @strawberry.field(
         graphql_type=FeedConnection,
         description="The viewer's home feed, newest first: posts by them and by those they follow, and replies among these.",
-        directives=PAGED,
+        directives=[*PAGED, PERSONAL],
     )
     async def feed(
         self, info: Info, first: First = UNSET, after: After = UNSET, last: Last = UNSET, before: Before = UNSET

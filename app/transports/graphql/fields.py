@@ -11,6 +11,7 @@ from app.services.context import RequestContext
 from app.services.relations import Many, One
 from app.transports.graphql import bindings
 from app.transports.graphql.bindings import BINDING, BY_VIEWER
+from app.transports.graphql.cache_policy import PERSONAL
 from app.transports.graphql.connections import After, Before, Connection, First, Last, wished_page
 from app.transports.graphql.costs import PAGED, first_of
 
@@ -34,6 +35,7 @@ def related(relation: One[Any, Any], graphql_type: Any, description: str) -> Any
         graphql_type=graphql_type,
         description=description,
         metadata={BINDING: bindings.to_one(relation), BY_VIEWER: relation.by_viewer},
+        directives=[PERSONAL] if relation.is_personal else (),
     )
 
 
@@ -47,7 +49,7 @@ def listed(relation: Many[Any, Any], graphql_type: Any, description: str, *, def
         first: Annotated[int | None, strawberry.argument(description=size_text)] = default,
     ) -> Any:
         size = page_size(default if first is None else first, largest=info.context.settings.max_page_size)
-        return (await info.context.loaders.many(relation, root, Page(size))).rows
+        return (await info.context.loaders.many(relation, root, Page(size, peeks=False))).rows
 
     return strawberry.field(
         resolver=resolve,

@@ -4,20 +4,23 @@ document (by text, hash or id; parsed, limited, validated: cached) → operation
 (admission.py) → execution under a deadline → answer.
 """
 
-import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import structlog
-from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
+from graphql import ExecutionResult, GraphQLError
 from graphql.execution.executor import Executor
+from graphql.execution.values import VariableValues
 
 from app.domain.errors import DeadlineExceeded, Overloaded, Throttled
-from app.engine import Completing, Run
+from app.engine import Completing, Run, Uncovered
+from app.infra.deadline import Deadline
 from app.services.context import RequestContext
 from app.transports.errors import Problem, RequestError, problem_of
+from app.transports.graphql import stock
 from app.transports.graphql.admission import Bill, admitted, explained, settle, shown_cost
-from app.transports.graphql.documents import Document, Documents, Refusal, is_mutation, is_subscription
+from app.transports.graphql.documents import Documents, Operation, Refusal
 from app.transports.graphql.parameters import Parameters
 from app.transports.graphql.persisted import Persisted
 
@@ -51,21 +54,28 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An operation that is ready to run."""
+    """An operation that a request means, and what it says of it."""
 
-    document: Document
-    operation: OperationDefinitionNode
+    operation: Operation
     parameters: Parameters
 
-    @property
-    def is_mutation(self) -> bool:
-        """Say whether it changes something."""
-        return is_mutation(self.operation)
 
-    @property
-    def is_subscription(self) -> bool:
-        """Say whether it listens."""
-        return is_subscription(self.operation)
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An operation that is paid for and may run: once, or for each event."""
+
+    operation: Operation
+    variables: VariableValues
+    bill: Bill
+    given: dict[str, Any] | None  # the variables as they came
+
+    def executor(self, ctx: RequestContext) -> Completing:
+        """Return graphql-core's executor of the operation."""
+        return self.operation.executor(ctx, self.given)
+
+    async def answer(self, ctx: RequestContext) -> "Answer":
+        """Run the operation once."""
+        return await answered(ctx, self.operation, self.variables, lambda: self.executor(ctx))
 
 
 async def prepare(ctx: RequestContext, persisted: Persisted, parameters: Parameters) -> Prepared | Answer:
@@ -81,45 +91,44 @@ async def prepare(ctx: RequestContext, persisted: Persisted, parameters: Paramet
     operation = document.operation(parameters.operation_name)
     if isinstance(operation, Refusal):
         return refused(operation)
-    return Prepared(document, operation, parameters)
+    return Prepared(operation, parameters)
 
 
 async def execute(ctx: RequestContext, documents: Documents, prepared: Prepared) -> Answer:
     """Run a query or a mutation to its end or to its deadline. Never raises but when cancelled."""
     settings = ctx.settings
-    deadline_s = settings.mutation_timeout_s if prepared.is_mutation else settings.query_timeout_s
+    deadline_s = settings.mutation_timeout_s if prepared.operation.is_mutation else settings.query_timeout_s
     ready = await made_ready(ctx, documents, prepared)
     if isinstance(ready, Answer):
         return ready
-    executor, bill = ready
     try:
-        with ctx.resources.budgets.running(bill.caller):
-            async with asyncio.timeout(deadline_s):
-                answer = await answered(executor, prepared)
+        with ctx.resources.budgets.running(ready.bill.caller), Deadline(deadline_s):
+            answer = await (stock_answer(ctx, ready) if settings.executor == "stock" else ready.answer(ctx))
     except TimeoutError:
         answer = failed(DeadlineExceeded(f"The operation took longer than {deadline_s:g} seconds and was stopped: ask for less."))
     except Overloaded as error:
-        await settle(ctx, bill, {}, has_errors=False)
+        await settle(ctx, ready.bill, {}, has_errors=False)
         return failed(error)
     finally:
         ctx.loaders.stop()
-    return await settled(ctx, bill, answer)
+    return await settled(ctx, ready.bill, answer)
 
 
-async def made_ready(ctx: RequestContext, documents: Documents, prepared: Prepared) -> tuple[Executor[Any], Bill] | Answer:
-    """Return what runs the operation and what it costs, already paid; or the answer that stands in its place."""
-    executor = executor_of(ctx, documents, prepared)
-    if isinstance(executor, Answer):
-        return executor
+async def made_ready(ctx: RequestContext, documents: Documents, prepared: Prepared) -> Ready | Answer:
+    """Return the operation with its variables and its cost, already paid; or the answer that stands in its place."""
+    operation, given = prepared.operation, prepared.parameters.variables
+    variables = operation.variables(given, hide_suggestions=documents.hides_suggestions)
+    if isinstance(variables, Refusal):
+        return refused(variables)
     try:
-        bill = await admitted(ctx, prepared.document, executor)
+        bill = await admitted(ctx, operation, variables, given)
     except Throttled as error:
         return throttled(ctx, error)
     if isinstance(bill, Refusal):
         return refused(bill)
     if ctx.is_dry_run:
         return Answer(extensions={"cost": explained(bill, ctx.settings)}, executor="none")
-    return executor, bill
+    return Ready(operation, variables, bill, given)
 
 
 def throttled(ctx: RequestContext, error: Throttled) -> Answer:
@@ -138,49 +147,44 @@ async def settled(ctx: RequestContext, bill: Bill, answer: Answer) -> Answer:
     return answer
 
 
-def executor_of(ctx: RequestContext, documents: Documents, prepared: Prepared) -> Executor[Any] | Answer:
-    """Return graphql-core's executor with the variables coerced, or the answer that refuses them."""
-    executor = Completing.build(
-        documents.schema,
-        prepared.document.ast,
-        context_value=ctx,
-        raw_variable_values=prepared.parameters.variables or {},
-        operation_name=prepared.operation.name.value if prepared.operation.name else None,
-        max_coercion_errors=5,
-        hide_suggestions=documents.hides_suggestions,
-    )
-    return executor if isinstance(executor, Executor) else refused(Refusal("BAD_USER_INPUT", executor))
-
-
-async def answered(executor: Executor[Any], prepared: Prepared) -> Answer:
+async def answered(
+    ctx: RequestContext, operation: Operation, variables: VariableValues, make_executor: Callable[[], Completing]
+) -> Answer:
     """Run the operation by its plan on one connection; where there is none, or it meets an error, by graphql-core."""
-    plan = prepared.document.plan(executor)
-    ctx: RequestContext = executor.context_value
-    operations = ctx.resources.metrics.operations
-    if plan is None:
-        operations.add("reference", prepared.document.why_unplanned(executor))
-        return await completed(executor)
-    run = Run(executor)
-    whole = ctx.db
+    plan, tally = operation.plan(variables, make_executor), ctx.resources.metrics.operations
+    if isinstance(plan, Uncovered):
+        tally.add("reference", str(plan))
+        return await completed(make_executor())
+    run, whole = Run(ctx, variables, make_executor), ctx.db
+    ctx.db = door = whole.on_one_connection()
     try:
-        async with whole.on_one_connection() as ctx.db:
-            try:
-                answer = Answer(await plan.run(run), executor="plan")
-                operations.add("plan", "")
-                return answer
-            finally:
-                await ctx.loaders.stopped()  # at the deadline, a resolver's batch may still use the connection
+        answer = Answer(await plan.run(run), executor="plan")
     except Exception:  # whatever it is, graphql-core meets it too and says it as the specification wants
-        if prepared.is_mutation and isinstance(executor, Completing):  # it happens once, and is shown as it was then
-            executor.root_value, executor.shown = run.outcomes, run.data
+        answer = None
     finally:
         ctx.db = whole
+        if ctx.loaders.are_running:
+            await ctx.loaders.stopped()  # at the deadline, a resolver's batch may still use the connection
+        await door.give_back()
+    if answer is not None:
+        tally.add("plan", "")
+        return answer
+    executor = make_executor()
+    if operation.is_mutation:  # it happens once, and is shown as it was then
+        executor.root_value, executor.shown = run.outcomes, run.data
     answer = await completed(executor)
     answer.executor = "plan, completed by reference"
-    operations.add("completed", "an error in the answer" if answer.errors else "none")
+    tally.add("completed", "an error in the answer" if answer.errors else "none")
     if not answer.errors:  # then the plan was wrong, and only slow answers would show it
-        log.warning("plan_gave_up_without_an_error", operation=run.executor.operation.name and run.executor.operation.name.value)
+        log.warning("plan_gave_up_without_an_error", operation=operation.name)
     return answer
+
+
+async def stock_answer(ctx: RequestContext, ready: Ready) -> Answer:
+    """Run the operation by Strawberry itself, for comparison."""
+    ctx.resources.metrics.operations.add("stock", "")
+    result = await stock.executed(ctx, ready.operation, ready.given)
+    return Answer(result.data, [presented(error) for error in result.errors or []], executor="stock")
 
 
 async def completed(executor: Executor[Any]) -> Answer:

@@ -14,6 +14,7 @@ from app.domain.models import Post as PostModel
 from app.services import relations
 from app.services.posts import LATEST, Draft
 from app.transports.graphql.bindings import BINDING, lookup
+from app.transports.graphql.cache_policy import NEWEST, THING
 from app.transports.graphql.connections import (
     After,
     Before,
@@ -34,7 +35,7 @@ from app.transports.graphql.scalars import EventCursor
 PostId = Annotated[strawberry.ID, strawberry.argument(description="The post's id.")]
 
 
-@strawberry.type(description="A post or a reply.")
+@strawberry.type(description="A post or a reply.", directives=[THING])
 class Post(Node):
     """A post or a reply."""
 
@@ -115,7 +116,9 @@ class PostQueries:
         return await services.posts.find(info.context, parse_id(id))
 
     @strawberry.field(
-        graphql_type=PostConnection, description="Everybody's posts, replies included, newest first.", directives=PAGED
+        graphql_type=PostConnection,
+        description="Everybody's posts, replies included, newest first.",
+        directives=[*PAGED, NEWEST],
     )
     async def latest_posts(
         self, info: Info, first: First = UNSET, after: After = UNSET, last: Last = UNSET, before: Before = UNSET

@@ -5,6 +5,7 @@ from datetime import datetime
 import strawberry
 
 from app import services
+from app.transports.graphql.cache_policy import PERSONAL
 from app.transports.graphql.costs import FREE
 from app.transports.graphql.fields import Info
 
@@ -25,7 +26,7 @@ class RateLimit:
 class RateLimitQueries:
     """The root field of the budget."""
 
-    @strawberry.field(description="The caller's budget.")
+    @strawberry.field(description="The caller's budget.", directives=[PERSONAL])
     async def rate_limit(self, info: Info) -> RateLimit:
         charge, left, reset_at = services.budgets.now(info.context)
         cost = charge.requested if charge else 0

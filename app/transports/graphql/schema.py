@@ -3,8 +3,10 @@
 from typing import Any
 
 import strawberry
-from graphql import GraphQLField, GraphQLFieldResolver, GraphQLResolveInfo, GraphQLSchema, default_field_resolver
+from graphql import GraphQLError, GraphQLField, GraphQLFieldResolver, GraphQLResolveInfo, GraphQLSchema, default_field_resolver
+from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
 
 from app.transports.graphql.feeds import FeedQueries
 from app.transports.graphql.nodes import NodeQueries
@@ -31,12 +33,20 @@ class Subscription(PostSubscriptions):
     """What can be listened to."""
 
 
-SCHEMA = strawberry.Schema(
+class Schema(strawberry.Schema):
+    """Strawberry's schema; what goes wrong in its `execute` is presented and logged as everywhere else."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Log nothing."""
+
+
+SCHEMA = Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
     types=[User, Post],
     config=StrawberryConfig(scalar_map=SCALARS),
+    extensions=[ParserCache, ValidationCache],  # for `execute`, which only the stock executor calls
 )
 
 

@@ -1,8 +1,7 @@
 """Subscriptions: admitted like queries, then answered event by event, the same answer for all who ask the same."""
 
-import asyncio
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
@@ -14,15 +13,16 @@ from app.domain.budgets import Charge
 from app.domain.errors import DeadlineExceeded, NotFound, Unavailable
 from app.domain.events import EventCursor, Gap
 from app.domain.models import Post
+from app.engine import Completing
+from app.infra.deadline import Deadline
 from app.services.context import RequestContext
 from app.services.posts import NO_SUCH_POST
 from app.services.streams import Stream
 from app.transports.errors import RequestError
 from app.transports.graphql.admission import Bill, shown_cost
-from app.transports.graphql.documents import Documents
-from app.transports.graphql.parameters import Parameters
+from app.transports.graphql.documents import Documents, Operation
 from app.transports.graphql.pipeline import Answer, Prepared, answered, failed, made_ready, shortened
-from app.transports.graphql.sharing import Sharing, sharing_of
+from app.transports.graphql.sharing import Sharing
 from app.transports.graphql.streams import Source
 
 GAP_MESSAGE = "Events behind your cursor are gone from the log: read the state again, then go on from extensions.cursor."
@@ -37,7 +37,7 @@ class Subscription:
     key: Key
     stream: Stream
     bill: Bill
-    prepared: Prepared
+    operation: Operation
     executor: Executor[Any]
     ctx: RequestContext  # of the viewer whose eyes the answers are made for: nobody's, where all see the same
     wants_cost: bool
@@ -48,11 +48,11 @@ class Subscription:
         Raises:
             Unavailable: the database was away meanwhile.
         """
-        executor = self.executor.build_per_event_executor(post)
+        executor = cast("Completing", self.executor.build_per_event_executor(post))
         executor.context_value = ctx = self.ctx.for_next_event()
         try:
-            async with asyncio.timeout(ctx.settings.query_timeout_s):
-                answer = await answered(executor, self.prepared)
+            with Deadline(ctx.settings.query_timeout_s):
+                answer = await answered(ctx, self.operation, executor.variable_values, lambda: executor)
         except TimeoutError:
             answer = failed(DeadlineExceeded())
             answer.refusal = None  # an event that could not be shown in time leaves data null; the stream goes on
@@ -95,30 +95,16 @@ async def opened(ctx: RequestContext, documents: Documents, prepared: Prepared) 
     ready = await made_ready(ctx, documents, prepared)
     if isinstance(ready, Answer):
         return ready
-    executor, bill = ready
+    executor = ready.executor(ctx)
     source = create_source_event_stream(executor)
     source = await source if executor.is_awaitable(source) else source
     if isinstance(source, ExecutionResult):
         return failed(reason(source.errors or []))
-    sharing = sharing_in(documents, prepared)
+    sharing = ready.operation.sharing
     shared = ctx.for_next_event() if sharing.by_viewer else RequestContext(ctx.resources)
     stream = cast("Source", source).stream
     executor.context_value = None  # each event has a context of its own
-    return Subscription(key_of(ctx, prepared, sharing), stream, bill, trimmed(prepared), executor, shared, ctx.wants_cost)
-
-
-def trimmed(prepared: Prepared) -> Prepared:
-    """Return the operation without the parameters, which thousands of listeners need not keep."""
-    return replace(prepared, parameters=Parameters(query=""))
-
-
-def sharing_in(documents: Documents, prepared: Prepared) -> Sharing:
-    """Return what tells the operation's listeners apart; found once for each document."""
-    name = prepared.operation.name.value if prepared.operation.name else None
-    known = prepared.document.sharing
-    if name not in known:
-        known[name] = sharing_of(documents.schema, prepared.document.ast, prepared.operation)
-    return known[name]
+    return Subscription(key_of(ctx, prepared, sharing), stream, ready.bill, ready.operation, executor, shared, ctx.wants_cost)
 
 
 def key_of(ctx: RequestContext, prepared: Prepared, sharing: Sharing) -> Key:
@@ -126,8 +112,7 @@ def key_of(ctx: RequestContext, prepared: Prepared, sharing: Sharing) -> Key:
     given = prepared.parameters.variables or {}
     values = orjson.dumps({name: given[name] for name in sharing.variables if name in given}, option=orjson.OPT_SORT_KEYS)
     whose = (ctx.viewer_id,) if sharing.by_viewer else None
-    name = prepared.operation.name.value if prepared.operation.name else None
-    return (id(prepared.document), name, values, whose, ctx.caller.key if ctx.wants_cost else None)
+    return (id(prepared.operation), values, whose, ctx.caller.key if ctx.wants_cost else None)
 
 
 def reason(errors: list[GraphQLError]) -> BaseException:

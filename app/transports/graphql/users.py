@@ -11,6 +11,7 @@ from app.domain.ids import parse_id
 from app.domain.models import User as UserModel
 from app.services import relations
 from app.transports.graphql.bindings import BINDING, lookup
+from app.transports.graphql.cache_policy import PERSONAL, THING
 from app.transports.graphql.connections import PostConnection, PostType, UserConnection
 from app.transports.graphql.costs import mutation
 from app.transports.graphql.fields import Info, connected, given, listed, related
@@ -19,7 +20,7 @@ from app.transports.graphql.nodes import Node
 UserId = Annotated[strawberry.ID, strawberry.argument(description="The user's id.")]
 
 
-@strawberry.type(description="A person.")
+@strawberry.type(description="A person.", directives=[THING])
 class User(Node):
     """A person."""
 
@@ -64,7 +65,7 @@ def user_key(arguments: dict[str, Any]) -> tuple[Any, relations.Root[Any]]:
 class UserQueries:
     """Root fields that find people."""
 
-    @strawberry.field(graphql_type=User | None, description="The signed-in user; null when anonymous.")
+    @strawberry.field(graphql_type=User | None, description="The signed-in user; null when anonymous.", directives=[PERSONAL])
     async def viewer(self, info: Info) -> UserModel | None:
         return await services.users.viewer(info.context)
 

@@ -1,13 +1,11 @@
 """One HTTP connection: what aiohttp's parser refuses leaves as a coded error, too."""
 
 import orjson
-import structlog
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 
+from app.infra.telemetry import request_lines
 from app.transports.errors import Problem, RequestError, problem_of
-
-log = structlog.get_logger("feedgraph.http")
 
 
 class Connection(web.RequestHandler):
@@ -24,7 +22,7 @@ class Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("The answer had begun already.")
         problem = self.problem_of_head(exc) if status < 500 else problem_of(exc or RuntimeError(message))
-        log.info("request", method=request.method, path="", status=problem.status, code=problem.code)
+        request_lines.add(method=request.method, path="", status=problem.status, seconds=0, statements=0)
         response = web.Response(status=problem.status, body=orjson.dumps(document(problem)), headers=HEADERS)
         response.force_close()
         return response

@@ -4,17 +4,16 @@ import re
 import secrets
 import time
 
-import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
+from multidict import istr
 
+from app.infra import telemetry
 from app.transports.errors import Problem, RequestError, problem_of
-from app.transports.exchange import CONTEXT, RESOURCES
+from app.transports.exchange import CONTEXT, RESOURCES, SAFE_HEADERS
 from app.transports.rest.answers import problem_response
 
-log = structlog.get_logger("feedgraph.http")
-
-REQUEST_ID_HEADER = "X-Request-Id"
+REQUEST_ID_HEADER = istr("X-Request-Id")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 QUIET_PATHS = {"/healthz", "/readyz", "/metrics"}
 STATUS_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "BODY_TOO_LARGE"}
@@ -24,27 +23,21 @@ STATUS_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "BODY_TOO_LARG
 async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the exchange an id that every log line carries, and write one line at its end."""
     started = time.perf_counter()
-    sent_id = request.headers.get(REQUEST_ID_HEADER, "")
-    request_id = sent_id if REQUEST_ID.fullmatch(sent_id) else secrets.token_hex(8)
-    with structlog.contextvars.bound_contextvars(request_id=request_id):
-        status = 499  # the caller left before there was an answer
-        try:
-            response = await handler(request)
-            status = response.status
-        finally:
-            seconds = time.perf_counter() - started
-            if not request.writer.output_size:  # else it was a stream or a socket, whose life is no latency
-                request.app[RESOURCES].metrics.observe_request(face_of(request.path), status, seconds)
-            line = log.debug if request.path in QUIET_PATHS else log.info
+    sent_id = request.headers.get(REQUEST_ID_HEADER)
+    request_id = sent_id if sent_id and REQUEST_ID.fullmatch(sent_id) else secrets.token_hex(8)
+    telemetry.REQUEST_ID.set(request_id)  # each request of a connection sets its own
+    status = 499  # the caller left before there was an answer
+    try:
+        response = await handler(request)
+        status = response.status
+    finally:
+        seconds, path = time.perf_counter() - started, request.path
+        if not request.writer.output_size:  # else it was a stream or a socket, whose life is no latency
+            request.app[RESOURCES].metrics.observe_request(face_of(path), status, seconds)
+        if path not in QUIET_PATHS:
             counts = request[CONTEXT].counts if CONTEXT in request else None
-            line(
-                "request",
-                method=request.method,
-                path=request.path,
-                status=status,
-                ms=round(seconds * 1000, 1),
-                statements=counts.statements if counts else 0,
-            )
+            statements = counts.statements if counts else 0
+            telemetry.request_lines.add(method=request.method, path=path, status=status, seconds=seconds, statements=statements)
     if not response.prepared:
         response.headers[REQUEST_ID_HEADER] = request_id
     return response
@@ -91,5 +84,4 @@ def problem_of_status(error: web.HTTPException) -> Problem:
 
 async def harden(_request: web.Request, response: web.StreamResponse) -> None:
     """Add the headers that every response has: no guessing of types, no versions told."""
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers[hdrs.SERVER] = "feedgraph"
+    response.headers.update(SAFE_HEADERS)

@@ -24,6 +24,7 @@ from app.transports.graphql.schema import core_schema
 from app.transports.http import metrics
 from app.transports.http.connection import Connection
 from app.transports.http.health import DRAIN, READINESS, Checks, Drain, healthz, readyz
+from app.transports.http.hits import Hits
 from app.transports.http.middleware import answered, harden, observed
 from app.transports.http.slow_heads import SlowHeads
 from app.transports.realtime import events, graphql_sse, websocket
@@ -123,6 +124,7 @@ async def serving(
     app.on_cleanup.append(finish_writes)
     await runner.setup()
     server = cast("web.Server", runner.server)  # setup made it
+    server.request_handler = Hits(app[RESOURCES], server.request_handler, slow_heads)
     sweep = asyncio.create_task(slow_heads.sweep_for_ever(server))
     loop = asyncio.get_running_loop()
     listener: asyncio.Server | None = None

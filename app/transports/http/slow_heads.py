@@ -20,13 +20,17 @@ class SlowHeads:
         self._spoke: set[RequestHandler] = set()
         self._silent_since: dict[RequestHandler, float] = {}
 
+    def hear(self, request: web.BaseRequest) -> None:
+        """Note that the request's connection has sent a head."""
+        self._spoke.add(request.protocol)
+
     @property
     def middleware(self) -> Middleware:
         """Notes which connections have sent a head."""
 
         @web.middleware
         async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
-            self._spoke.add(request.protocol)
+            self.hear(request)
             return await handler(request)
 
         return note

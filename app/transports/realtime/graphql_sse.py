@@ -12,14 +12,12 @@ import orjson
 from aiohttp import HttpVersion11, hdrs, web
 
 from app import services
-from app.domain.budgets import Caller
 from app.domain.errors import Unauthenticated
 from app.domain.events import EventCursor
 from app.services.context import RequestContext
 from app.transports.errors import RequestError
-from app.transports.exchange import authenticated, to_the_end
+from app.transports.exchange import COST_HEADER, authenticated, to_the_end
 from app.transports.graphql.endpoint import (
-    COST_HEADER,
     DOCUMENTS,
     PERSISTED,
     read_parameters,
@@ -60,7 +58,7 @@ def or_else(handle_json: Callable[[web.Request], Awaitable[web.Response]]) -> Ha
             ctx = await authenticated(request)
             ctx.wants_cost = request.headers.get(COST_HEADER, "") not in {"", "0"}
             prepared = await prepare(ctx, request.app[PERSISTED], await read_parameters(request))
-            if takes_json and (isinstance(prepared, Answer) or not prepared.is_subscription):
+            if takes_json and (isinstance(prepared, Answer) or not prepared.operation.is_subscription):
                 return await handle_json(request)  # the body is kept, the document known
             return await streamed(request, ctx, prepared)
         except Exception as error:  # every failure leaves as a GraphQL response, masked where it was not meant
@@ -78,10 +76,10 @@ async def streamed(request: web.Request, ctx: RequestContext, prepared: Prepared
     """
     if isinstance(prepared, Answer):
         answer = prepared
-    elif not prepared.is_subscription:
+    elif not prepared.operation.is_subscription:
         refuse_mutation_by_get(request, prepared)
         work = execute(ctx, request.app[DOCUMENTS], prepared)
-        answer = await (to_the_end(request, work) if prepared.is_mutation else work)
+        answer = await (to_the_end(request, work) if prepared.operation.is_mutation else work)
     else:
         return await listen(request, ctx, prepared)
     if not answer.went_through:
@@ -142,31 +140,20 @@ async def begun(request: web.Request) -> web.StreamResponse:
 class StreamListener(Listener):
     """One subscription as an event stream: listener and connection in one."""
 
-    __slots__ = ("_caller", "_ctx", "_over", "_request", "_stall", "_transport", "_wrote_at")
+    __slots__ = ("_over", "_request", "_stall", "_transport", "_wrote_at", "ctx")
 
     def __init__(self, request: web.Request, ctx: RequestContext) -> None:
-        super().__init__()
+        super().__init__(ctx, ctx.caller)
         if request.transport is None:
             raise ConnectionResetError("The client has left.")
         loop = asyncio.get_running_loop()
         self._request = request
-        self._ctx = ctx
-        self._caller = ctx.caller
+        self.ctx = ctx
         self._transport = request.transport
         self._transport.set_write_buffer_limits(high=ctx.settings.ws_catch_up_bytes)
         self._over: asyncio.Future[bytes] = loop.create_future()  # what to say at the end
         self._stall = Stall(ctx.settings)
         self._wrote_at = loop.time()
-
-    @property
-    def ctx(self) -> RequestContext:
-        """The stream's request."""
-        return self._ctx
-
-    @property
-    def caller(self) -> Caller:
-        """Who pays."""
-        return self._caller
 
     async def over(self, response: web.StreamResponse) -> None:
         """Wait for the end, and say what is to be said then."""
@@ -178,11 +165,7 @@ class StreamListener(Listener):
         await response.write_eof()
 
     def _has_read(self) -> bool:
-        return self._transport.get_write_buffer_size() <= self._ctx.settings.ws_catch_up_bytes
-
-    def has_room(self) -> bool:
-        """Say whether the client reads what it is sent."""
-        return not self._over.done() and self._has_read()
+        return self._transport.get_write_buffer_size() <= self.ctx.settings.ws_catch_up_bytes
 
     async def room(self) -> None:
         """Wait until there is room again."""
@@ -190,9 +173,12 @@ class StreamListener(Listener):
         if self._over.done():
             raise ConnectionResetError("The stream is over.")
 
-    def send(self, news: News) -> None:
-        """Send one event; never waits."""
+    def send(self, news: News) -> bool:
+        """Send one event unless the client does not read."""
+        if self._over.done() or not self._has_read():
+            return False
         self._write(news.chunk)
+        return True
 
     def _write(self, chunk: bytes) -> None:
         if not self._over.done() and not self._transport.is_closing():
@@ -215,11 +201,11 @@ class StreamListener(Listener):
 
     def look_after(self, now: float) -> None:
         """Do what is due: end what lasts too long, let the client and what is in between see that the stream lives."""
-        if self._ctx.viewer is not None and self._ctx.viewer.has_expired():
+        if self.ctx.viewer is not None and self.ctx.viewer.has_expired():
             self.signed_out()
         elif self._stall.lasts_too_long(self._transport.get_write_buffer_size(), now):
             self.break_off()
-        elif now - self._wrote_at >= self._ctx.settings.sse_heartbeat_s:
+        elif now - self._wrote_at >= self.ctx.settings.sse_heartbeat_s:
             self._write(COMMENT)
 
     def signed_out(self) -> None:

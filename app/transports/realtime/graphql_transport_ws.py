@@ -76,6 +76,8 @@ class Malformed(Exception):
 class Protocol:
     """One connection's side of the server."""
 
+    __slots__ = ("running", "state")
+
     def __init__(self) -> None:
         self.state = State.NEW
         self.running: set[str] = set()

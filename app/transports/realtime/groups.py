@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -61,11 +62,12 @@ class Group:
 
     def tell_gap(self, gap: Gap) -> None:
         """Tell live listeners that they missed something; they go on behind it."""
-        news: dict[EventCursor, News] = {}
         for listener in list(self.live):
             missed = Gap(self._hub.position_of(listener), gap.end)
-            listener.send(news.setdefault(missed.start, News(gap_payload(missed), gap.end, 0)))
-            listener.cursor = gap.end
+            if listener.send(News(gap_payload(missed), gap.end, 0)):
+                listener.cursor = gap.end
+            else:
+                self._hub.lag(listener, missed.start)
         self._backlog.clear()
 
     async def _work(self) -> None:
@@ -96,33 +98,39 @@ class Group:
         heard = await stream.audience(happening, {listener.viewer_id for listener in waiting})
         if stream.ends_without_post:
             for listener in waiting:
-                if listener in self.live and listener.viewer_id not in heard:
-                    end_without_post(listener, happening)
+                if listener not in self.live or listener.viewer_id in heard:
+                    continue
+                if listener.send(gone(happening)):
+                    listener.finish()
+                else:
+                    self._hub.lag(listener, before(happening.cursor))
         if heard:
             news = await self.executed(happening)
             hearers = [listener for listener in waiting if listener.viewer_id in heard]
-            await self._send_to(hearers, news, await self._paid({listener.caller for listener in hearers}, news))
+            callers = {listener.caller.key: listener.caller for listener in hearers}
+            await self._send_to(hearers, news, await self._paid(callers.values(), news))
 
-    async def _paid(self, callers: set[Caller], news: News) -> dict[Caller, Standing]:
-        """Charge each caller once, however many of its listeners hear the event; return those who had points enough."""
+    async def _paid(self, callers: Iterable[Caller], news: News) -> dict[str, Standing]:
+        """Charge each caller once, however many of its listeners hear the event; return those who had points enough, by key."""
         standings = {}
         for caller in callers:
             with suppress(Throttled):
-                standings[caller] = await self._hub.resources.budgets.pay(caller, news.cost)
+                standings[caller.key] = await self._hub.resources.budgets.pay(caller, news.cost)
         return standings
 
-    async def _send_to(self, hearers: list[Listener], news: News, paid: dict[Caller, Standing]) -> None:
-        position, live = news.cursor.position, self.live
+    async def _send_to(self, hearers: list[Listener], news: News, paid: dict[str, Standing]) -> None:
+        position, live, wants_cost = news.cursor.position, self.live, self.subscription.wants_cost
         for number, listener in enumerate(hearers, 1):
             if number % SENT_AT_A_TIME == 0:
                 await asyncio.sleep(0)
             if listener not in live or listener.cursor.position >= position:
                 continue
-            if listener.caller not in paid or not listener.has_room():
+            standing = paid.get(listener.caller.key)
+            told = self.with_cost(news, standing) if wants_cost and standing else news
+            if standing is None or not listener.send(told):
                 self._hub.lag(listener, before(news.cursor))
-                continue
-            listener.cursor = news.cursor
-            listener.send(self.with_cost(news, paid[listener.caller]) if self.subscription.wants_cost else news)
+            else:
+                listener.cursor = news.cursor
 
     async def executed(self, happening: Happening) -> News:
         """Return the answer to an event about a post that is there.
@@ -173,7 +181,6 @@ def before(cursor: EventCursor) -> EventCursor:
     return EventCursor(cursor.epoch, cursor.position - 1)
 
 
-def end_without_post(listener: Listener, happening: Happening) -> None:
-    """Tell a listener that the one post it listens to is gone, or hidden from it since, and complete."""
-    listener.send(News(gone_payload(happening.cursor), happening.cursor, 0))
-    listener.finish()
+def gone(happening: Happening) -> News:
+    """Return what tells a listener that the one post it listens to is gone, or hidden from it since."""
+    return News(gone_payload(happening.cursor), happening.cursor, 0)

@@ -8,7 +8,7 @@ when it arrives there. What a listener has seen is a number, so nothing can come
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
@@ -155,8 +155,14 @@ class Hub:
                     happening = happening or Happening(self.resources.db, event, epoch, self.viewers.keys)
                     group.take(happening)
         if event.type == EventType.SESSION_REVOKED:
-            for watcher in list(self._sessions.get(event.subject_id, ())):
-                watcher.signed_out()
+            self._sign_out(self._sessions.get(event.subject_id, ()))
+        elif event.type == EventType.USER_DELETED:
+            everybody = [watcher for watchers in self._sessions.values() for watcher in watchers]
+            self._sign_out([watcher for watcher in everybody if watcher.ctx.viewer_id == event.subject_id])
+
+    def _sign_out(self, watchers: Collection[Watcher]) -> None:
+        for watcher in list(watchers):
+            watcher.signed_out()
 
     def _tell_gap(self, gap: Gap) -> None:
         """What was missed may have been anything: every listener is told, and every session is looked at."""

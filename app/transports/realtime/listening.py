@@ -28,32 +28,15 @@ class Watcher(Protocol):
 class Listener(ABC):
     """A position in the log, and a way to send what comes behind it. Thousands are idle: it is kept small."""
 
-    __slots__ = ("cursor", "group", "is_over", "replaying")
+    __slots__ = ("caller", "cursor", "group", "is_over", "replaying", "viewer_id")
 
-    def __init__(self) -> None:
+    def __init__(self, ctx: RequestContext, caller: Caller) -> None:
+        self.viewer_id = ctx.viewer_id
+        self.caller = caller  # who pays
         self.group: Group | None = None
         self.cursor = EventCursor(0, 0)  # what was sent last; what concerns it up to here has been seen
         self.is_over = False
         self.replaying: asyncio.Task[None] | None = None  # while it is not at the log's head
-
-    @property
-    @abstractmethod
-    def ctx(self) -> RequestContext:
-        """The connection's request."""
-
-    @property
-    def viewer_id(self) -> int | None:
-        """The viewer's user id, None when anonymous."""
-        return self.ctx.viewer_id
-
-    @property
-    @abstractmethod
-    def caller(self) -> Caller:
-        """Who pays."""
-
-    @abstractmethod
-    def has_room(self) -> bool:
-        """Say whether the client reads what it is sent."""
 
     @abstractmethod
     async def room(self) -> None:
@@ -64,8 +47,8 @@ class Listener(ABC):
         """
 
     @abstractmethod
-    def send(self, news: News) -> None:
-        """Send one answer; never waits."""
+    def send(self, news: News) -> bool:
+        """Send one answer unless the client does not read what it is sent; say whether it was sent. Never waits."""
 
     @abstractmethod
     def finish(self, refusal: Answer | None = None) -> None:

@@ -10,7 +10,7 @@ from app.domain.events import Event, EventCursor, Gap
 from app.services.context import RequestContext
 from app.services.streams import Happening
 from app.transports.graphql.subscriptions import gap_payload
-from app.transports.realtime.groups import OUTAGE_S, PAUSE_S, Group, before, end_without_post
+from app.transports.realtime.groups import OUTAGE_S, PAUSE_S, Group, before, gone
 from app.transports.realtime.listening import Listener
 from app.transports.realtime.news import News
 
@@ -53,9 +53,7 @@ async def pass_on(hub: "Hub", listener: Listener, group: Group, event: Event | G
     """Send one event if it concerns the listener, as soon as the client reads and its caller has the points."""
     stream = group.subscription.stream
     if isinstance(event, Gap):
-        await listener.room()
-        listener.cursor = event.end
-        listener.send(News(gap_payload(event), event.end, 0))
+        await deliver(listener, News(gap_payload(event), event.end, 0))
         return
     if event.position <= listener.cursor.position or stream.topic not in event.topics or not stream.hears(event):
         return
@@ -66,9 +64,8 @@ async def pass_on(hub: "Hub", listener: Listener, group: Group, event: Event | G
     if await stream.audience(happening, {listener.viewer_id}):
         await send(hub, listener, group, happening)
     elif stream.ends_without_post:
-        end_without_post(listener, happening)
-        return
-    listener.cursor = happening.cursor
+        await deliver(listener, gone(happening))
+        listener.finish()
 
 
 async def send(hub: "Hub", listener: Listener, group: Group, happening: Happening) -> None:
@@ -82,10 +79,19 @@ async def send(hub: "Hub", listener: Listener, group: Group, happening: Happenin
         raise
     if news.cost < requested:
         standing = await budgets.refund(listener.caller, requested - news.cost)
-    if listener.is_over:
-        return
+    await deliver(listener, group.with_cost(news, standing) if group.subscription.wants_cost else news)
+
+
+async def deliver(listener: Listener, news: News) -> None:
+    """Send an answer as soon as the client reads.
+
+    Raises:
+        ConnectionError: it is gone.
+    """
+    while not listener.send(news):
+        await asyncio.sleep(0)
+        await listener.room()
     listener.cursor = news.cursor
-    listener.send(group.with_cost(news, standing) if group.subscription.wants_cost else news)
 
 
 async def paid(hub: "Hub", listener: Listener, points: int) -> Standing:

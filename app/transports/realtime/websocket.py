@@ -14,8 +14,8 @@ from app.domain.errors import Unauthenticated
 from app.domain.events import EventCursor
 from app.services.context import RequestContext
 from app.transports.errors import CloseCode, RequestError, problem_of
-from app.transports.exchange import RESOURCES, authenticated, bearer_token, to_the_end
-from app.transports.graphql.endpoint import COST_HEADER, DOCUMENTS, PERSISTED
+from app.transports.exchange import COST_HEADER, RESOURCES, authenticated, bearer_token, to_the_end
+from app.transports.graphql.endpoint import DOCUMENTS, PERSISTED
 from app.transports.graphql.parameters import parameters_of
 from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, prepare
 from app.transports.graphql.subscriptions import opened
@@ -104,32 +104,18 @@ class SocketListener(Listener):
     __slots__ = ("_connection", "_tail", "id")
 
     def __init__(self, connection: "SocketConnection", id_: str) -> None:
-        super().__init__()
+        super().__init__(connection.ctx, connection.caller)
         self._connection = connection
         self._tail = id_tail(id_)
         self.id = id_
-
-    @property
-    def ctx(self) -> RequestContext:
-        """The socket's request."""
-        return self._connection.ctx
-
-    @property
-    def caller(self) -> Caller:
-        """Who pays."""
-        return self._connection.caller
-
-    def has_room(self) -> bool:
-        """Say whether the client reads what it is sent."""
-        return self._connection.has_room()
 
     async def room(self) -> None:
         """Wait until there is room again."""
         await self._connection.room()
 
-    def send(self, news: News) -> None:
-        """Send a `next`; never waits."""
-        self._connection.write_frame(news.frame(self._tail))
+    def send(self, news: News) -> bool:
+        """Send a `next` unless the client does not read."""
+        return self._connection.write_if_read(news.frame(self._tail))
 
     def finish(self, refusal: Answer | None = None) -> None:
         """Send `complete`, or the `error` that refuses it."""
@@ -143,6 +129,15 @@ class SocketListener(Listener):
 class SocketConnection:
     """One client's socket: what the protocol decides, done on the wire. Frames are written whole, so none can break another."""
 
+    __slots__ = (
+        *("_closing", "_counted", "_heard_at", "_hub", "_is_closing", "_opened_at", "_operations", "_pace", "_pinged_at"),
+        *("_protocol", "_request", "_room_bytes", "_settings", "_socket", "_stall", "_tasks", "_transport"),
+        *("caller", "ctx", "linger_s"),
+    )
+
+    ctx: RequestContext  # the viewer of the whole connection; each operation has a context of its own
+    caller: Caller
+
     def __init__(self, request: web.Request, socket: web.WebSocketResponse, transport: asyncio.Transport) -> None:
         now = asyncio.get_running_loop().time()
         self._request = request
@@ -150,6 +145,7 @@ class SocketConnection:
         self._transport = transport
         self._protocol = Protocol()
         self._settings = settings = request.app[RESOURCES].settings
+        self._room_bytes = settings.ws_catch_up_bytes
         self._hub = request.app[HUB]
         self._tasks: set[asyncio.Task[None]] = set()
         self._operations: dict[str, asyncio.Task[None] | SocketListener] = {}
@@ -161,8 +157,6 @@ class SocketConnection:
         self._is_closing = False
         self._closing: asyncio.Task[None] | None = None
         self.linger_s = CLOSE_TIMEOUT_S
-        self.ctx: RequestContext  # the viewer of the whole connection; each operation has a context of its own
-        self.caller: Caller
 
     async def run(self) -> None:
         """Receive until the socket closes, then end what is still running."""
@@ -237,7 +231,7 @@ class SocketConnection:
             prepared = await prepare(self.ctx, self._request.app[PERSISTED], parameters_of(payload))
             if isinstance(prepared, Answer):
                 refusal = prepared
-            elif prepared.is_subscription:
+            elif prepared.operation.is_subscription:
                 refusal = await self._listen(id_, prepared)
                 if refusal is None:
                     return
@@ -265,7 +259,7 @@ class SocketConnection:
     async def _answer(self, id_: str, prepared: Prepared) -> Answer | None:
         """Send the result; return the answer that refuses the operation."""
         work = execute(self.ctx.for_next_event(), self._request.app[DOCUMENTS], prepared)
-        answer = await (to_the_end(self._request, work) if prepared.is_mutation else work)
+        answer = await (to_the_end(self._request, work) if prepared.operation.is_mutation else work)
         if answer.refusal:
             return answer
         await self._write(self._protocol.next(id_, answer.body))
@@ -336,10 +330,6 @@ class SocketConnection:
 
     # Writing.
 
-    def has_room(self) -> bool:
-        """Say whether the client reads what it is sent."""
-        return not self._is_closing and self._transport.get_write_buffer_size() <= self._settings.ws_catch_up_bytes
-
     async def room(self) -> None:
         """Wait until the client has read most of what was sent to it.
 
@@ -349,6 +339,14 @@ class SocketConnection:
         await self._request.writer.drain()
         if self._is_closing:
             raise ConnectionResetError("The socket is closing.")
+
+    def write_if_read(self, frame: bytes) -> bool:
+        """Write a whole frame unless much is unread; say whether it was written. Thousands of times an event."""
+        transport = self._transport
+        if self._is_closing or transport.get_write_buffer_size() > self._room_bytes:
+            return False
+        transport.write(frame)
+        return True
 
     def write_frame(self, frame: bytes) -> None:
         """Write a whole frame; never waits."""

@@ -8,15 +8,15 @@ from typing import Any
 
 import orjson
 import pytest
-from graphql import OperationDefinitionNode
 from graphql.execution import executor as graphql_core
+from graphql.execution.values import VariableValues
 
 from app.domain.models import Viewer
 from app.infra.database import Database
 from app.services.context import RequestContext, Resources
-from app.transports.graphql.documents import Document, Documents
-from app.transports.graphql.parameters import Parameters
-from app.transports.graphql.pipeline import Answer, Prepared, answered, completed, executor_of
+from app.services.lookups import Lookups
+from app.transports.graphql.documents import Document, Documents, Operation
+from app.transports.graphql.pipeline import Answer, answered, completed
 from app.transports.graphql.schema import core_schema
 
 PLANNED = "plan"
@@ -47,31 +47,28 @@ class Judge:
     documents: Documents = field(init=False)
 
     def __post_init__(self) -> None:
-        self.resources = replace(self.resources, db=self.db)
+        self.resources = replace(self.resources, db=self.db, lookups=Lookups(self.db))
         # What a document may hold is another test's subject.
         much = dict.fromkeys(("max_aliases", "max_root_fields", "max_directives", "max_selections"), 10**9)
         self.documents = Documents(core_schema(), self.resources.settings.model_copy(update=much))
 
     async def planned(self, query: str, variables: dict[str, Any] | None = None, name: str | None = None) -> Answer:
         """Return the answer as the server gives it."""
-        prepared = self.prepared(query, variables, name)
+        operation, coerced = self.operation(query, variables, name)
         ctx = RequestContext(self.resources, self.viewer)
-        executor = executor_of(ctx, self.documents, prepared)
-        assert not isinstance(executor, Answer), executor.body
         try:
             with self.order():
-                return await answered(executor, prepared)
+                return await answered(ctx, operation, coerced, lambda: operation.executor(ctx, variables))
         finally:
             ctx.loaders.stop()
 
     async def reference(self, query: str, variables: dict[str, Any] | None = None, name: str | None = None) -> Answer:
         """Return graphql-core's answer."""
         ctx = RequestContext(self.resources, self.viewer)
-        executor = executor_of(ctx, self.documents, self.prepared(query, variables, name))
-        assert not isinstance(executor, Answer), executor.body
+        operation, _ = self.operation(query, variables, name)
         try:
             with self.order():
-                return await completed(executor)
+                return await completed(operation.executor(ctx, variables))
         finally:
             ctx.loaders.stop()
 
@@ -83,13 +80,15 @@ class Judge:
                 patch.setattr(graphql_core, "gather_with_cancel", one_after_the_other)
             yield
 
-    def prepared(self, query: str, variables: dict[str, Any] | None, name: str | None) -> Prepared:
-        """Return the operation, which must be a valid one."""
+    def operation(self, query: str, variables: dict[str, Any] | None, name: str | None) -> tuple[Operation, VariableValues]:
+        """Return the operation and its variables, which must be valid."""
         document = self.documents.get(query)
         assert isinstance(document, Document), document.errors
         operation = document.operation(name)
-        assert isinstance(operation, OperationDefinitionNode), operation.errors
-        return Prepared(document, operation, Parameters(query, name, variables))
+        assert isinstance(operation, Operation), operation.errors
+        coerced = operation.variables(variables, hide_suggestions=False)
+        assert isinstance(coerced, VariableValues), coerced.errors
+        return operation, coerced
 
     async def agree(self, query: str, variables: dict[str, Any] | None = None, name: str | None = None) -> Answer:
         """Run a query both ways; return the answer.

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from app.services.context import RequestContext
-from app.transports.graphql.pipeline import execute
+from app.transports.graphql.parameters import Parameters
+from app.transports.graphql.pipeline import Prepared, execute
 from tests.transports.graphql.plan_reference import Judge
 
 pytestmark = pytest.mark.postgres
@@ -22,7 +23,8 @@ pytestmark = pytest.mark.postgres
 async def test_whoever_waits_for_a_stopped_plans_connection_can_use_it(db, start_server, single, query):
     server = await start_server(query_timeout_s=0.2)
     judge = Judge(server.running.resources, single)
-    prepared = judge.prepared(query, None, None)
+    operation, _ = judge.operation(query, None, None)
+    prepared = Prepared(operation, Parameters(query))
     async with db.transaction() as blocking:
         await blocking.execute("lock table posts in access exclusive mode")
         plan = asyncio.create_task(execute(RequestContext(judge.resources), judge.documents, prepared))

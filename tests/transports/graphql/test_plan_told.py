@@ -3,9 +3,7 @@
 import re
 
 import pytest
-from graphql import OperationDefinitionNode
 
-from app.transports.graphql.documents import Document
 from app.transports.graphql.explaining import explained
 from app.wiring import recording_context
 
@@ -36,12 +34,9 @@ def tidy(sql: str) -> str:
 async def test_the_sql_that_is_told_is_the_sql_that_is_sent(judge, query):
     variables = {"id": "103" if "post(" in query else "11"} if "$id" in query else {}
     ctx, recording = recording_context(judge.resources.settings, is_anonymous=False)
-    document = judge.documents.get(query)
-    assert isinstance(document, Document)
-    [operation] = document.operations.values()
-    assert isinstance(operation, OperationDefinitionNode)
+    operation, _ = judge.operation(query, variables, None)
 
-    told = await explained(ctx, recording, judge.documents, document, operation, variables)
+    told = await explained(ctx, recording, operation, variables)
     before = await sent(judge.db)
     answer = await judge.planned(query, variables)
 

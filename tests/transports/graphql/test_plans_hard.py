@@ -197,3 +197,14 @@ async def test_an_exception_in_a_fetch_is_an_error_in_its_place(judge):
     assert answer.data == {"user": None, "post": {"title": "One"}}
     assert {error["extensions"]["code"] for error in answer.errors} == {"INTERNAL_SERVER_ERROR"}
     assert {error["path"][2] for error in answer.errors} <= {"posts", 0, 1}
+
+
+async def test_a_failing_field_takes_nothing_from_others_that_share_its_loads(judge):
+    judge.is_concurrent = True
+    query = """query($id: ID!) {
+      a: post(id: $id) { author { name } replies(first: 1000) { id } } b: post(id: $id) { author { name } }
+    }"""
+    answer = await judge.agree(query, {"id": "101"})
+    assert answer.data["a"] is None
+    assert answer.data["b"]["author"]["name"]
+    assert [error["path"] for error in answer.errors] == [["a", "replies"]]

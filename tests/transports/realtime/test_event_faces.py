@@ -386,7 +386,7 @@ async def test_streams_and_long_polls_of_one_caller_are_limited_together(start_s
         assert (await ask(server, ana.headers, topics="posts"))[0] == 200  # a short poll keeps nothing
         await ana.post()
         assert (await poll)[0] == 200
-    await until(lambda: not server.running.resources.budgets._sockets)
+    await until(lambda: not server.running.resources.budgets._sockets.total)
 
 
 async def test_events_cost_their_listener_points(start_server) -> None:

@@ -2,10 +2,8 @@
 
 import { createGraphiQLFetcher, type Fetcher, type FetcherParams, type Observable } from "@graphiql/toolkit";
 import { type ExecutionResult, Kind, type OperationDefinitionNode, parse } from "graphql";
-import { CloseCode, createClient, type FormattedExecutionResult, type Sink } from "graphql-ws";
-
-const RETRY_ATTEMPTS = 30;
-const LONGEST_RETRY_WAIT_MS = 5000;
+import type { FormattedExecutionResult, Sink } from "graphql-ws";
+import { createLiveClient, listen } from "./live";
 
 type Headers = Record<string, unknown>;
 
@@ -40,30 +38,15 @@ function readableError(error: unknown): unknown {
   return error instanceof Event ? new Error("The live connection could not be opened: is the server running?") : error;
 }
 
-/** Whether a lost or refused connection may come back; a refused token stays refused. */
-function mayComeBack(error: unknown): boolean {
-  return error instanceof Event && !(error instanceof CloseEvent && error.code === CloseCode.Forbidden);
-}
-
-function pause(retries: number): Promise<void> {
-  const waitMs = Math.min(500 * 2 ** retries, LONGEST_RETRY_WAIT_MS);
-  return new Promise((resolve) => setTimeout(resolve, waitMs * (0.5 + Math.random() / 2)));
-}
-
 /**
  * A stream on a socket of its own, because a token belongs to a connection. Stopping sends `complete` and then closes the socket;
- * a lost connection is opened again and the operation subscribed again.
+ * a lost connection is opened again, and the stream goes on behind what it heard last.
  */
 function subscription(url: string, params: FetcherParams, headers: Headers): Observable<ExecutionResult> {
   const subscribe = (sink: Sink<FormattedExecutionResult>) => {
-    const client = createClient({
-      url,
-      connectionParams: bearerPayload(headers),
-      retryAttempts: RETRY_ATTEMPTS,
-      retryWait: pause,
-      shouldRetry: mayComeBack,
-    });
-    const unsubscribe = client.subscribe(
+    const client = createLiveClient({ url, connectionParams: bearerPayload(headers) });
+    const unsubscribe = listen(
+      client,
       { query: params.query, variables: params.variables, operationName: params.operationName ?? null },
       { ...sink, error: (error) => sink.error(readableError(error)) },
     );

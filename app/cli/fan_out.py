@@ -1,0 +1,160 @@
+"""`feedgraph bench fan-out`: how many listeners one event reaches, how fast, and at what cost."""
+
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import aiohttp
+import orjson
+import typer
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from app.bench import fanout as measuring
+from app.bench.fanout import FanOut, Idle, Soak, Target
+from app.bench.wire import CannotMeasure
+from app.cli.backends import say
+from app.cli.bench import FILE_WIDTH, await_ready, free_port, own_environment, stop
+from app.cli.serve import leave
+from app.domain.errors import ConfigurationError
+from app.infra.embedded.process import dying_with_parent
+from app.settings import PREFIX
+
+LISTENERS_AT_MOST = 100_000
+SPARE_DESCRIPTORS = 200
+UNLIMITED = {  # what a crowd on one address needs
+    "MAX_SOCKETS_PER_ADDRESS": str(LISTENERS_AT_MOST),
+    "ANONYMOUS_POINTS": "1000000000",
+    "ANONYMOUS_POINTS_PER_S": "100000000",
+    "SIGNED_IN_POINTS": "1000000000",
+    "SIGNED_IN_POINTS_PER_S": "100000000",
+    "LOG_LEVEL": "error",
+}
+
+
+def fan_out(
+    listeners: Annotated[int, typer.Option("--fan-out", min=1, max=LISTENERS_AT_MOST, help="Listeners that hear.")] = 1_000,
+    idle: Annotated[int, typer.Option(min=0, max=LISTENERS_AT_MOST, help="Listeners that only wait; 0: none.")] = 0,
+    soak: Annotated[float, typer.Option(min=0, help="Seconds of comings and goings; 0: none.")] = 0,
+    events: Annotated[int, typer.Option(min=10, max=100_000, help="Posts in the burst.")] = 300,
+    rate: Annotated[float, typer.Option(min=0.1, max=1_000, help="Posts a second when paced.")] = 20,
+    compare: Annotated[bool, typer.Option(help="Measure a bare loop and stock Strawberry, too.")] = True,
+    json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
+) -> None:
+    """Let many sockets listen to one stream of posts, beside a bare loop and a stock server."""
+    signal.signal(signal.SIGTERM, leave)
+    allow_descriptors(max(listeners, idle) + SPARE_DESCRIPTORS)
+    try:
+        reports = uvloop.run(measured(listeners, idle, soak, events, rate, compare=compare))
+    except (CannotMeasure, aiohttp.ClientError) as error:
+        raise ConfigurationError(str(error)) from error
+    show(reports, Console(width=None if sys.stdout.isatty() else FILE_WIDTH))
+    if json is not None:
+        json.write_bytes(orjson.dumps([measuring.as_dict(report) for report in reports], option=orjson.OPT_INDENT_2))
+        say(f"Wrote {json}.")
+
+
+def allow_descriptors(count: int) -> None:
+    """Allow this process, and those that it starts, so many open files.
+
+    Raises:
+        ConfigurationError: the system does not.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count:
+        if hard != resource.RLIM_INFINITY and hard < count:
+            raise ConfigurationError(f"{count:,} connections need `ulimit -n {count}`; the limit here is {hard:,}.")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+
+
+async def measured(  # one for each option
+    listeners: int, idle: int, soak: float, events: int, rate: float, *, compare: bool
+) -> list[FanOut | Idle | Soak]:
+    """Start what is compared, one after the other, and measure it."""
+    reports: list[FanOut | Idle | Soak] = []
+    others = [("bare loop", "app.bench.loops.bare"), ("stock Strawberry", "app.bench.loops.stock")] if compare else []
+    async with aiohttp.ClientSession() as session:
+        for name, module in others:
+            say(f"Measuring {name} …")
+            with program(name, ["-m", module]) as target:
+                few = events if name == "bare loop" else max(10, events // 10)  # stock takes its time
+                reports.append(
+                    await measuring.fan_out(session, target, listeners=listeners, events=few, rate=rate if few == events else 1)
+                )
+        say("Measuring feedgraph …")
+        with program("feedgraph", ["-m", "app", "serve"]) as target:
+            token = await measuring.signed_up(session, target.url)
+            ours = Target(target.name, target.url, target.pid, token)
+            reports.append(await measuring.fan_out(session, ours, listeners=listeners, events=events, rate=rate))
+        for work in ([measuring.idle] if idle else []) + ([measuring.soak] if soak else []):  # each with a process of its own
+            say(f"Measuring {work.__name__} …")
+            with program("feedgraph", ["-m", "app", "serve"]) as target:
+                ours = Target(target.name, target.url, target.pid, await measuring.signed_up(session, target.url))
+                if work is measuring.idle:
+                    reports.append(await measuring.idle(session, ours, listeners=idle))
+                else:
+                    reports.append(await measuring.soak(session, ours, seconds=soak, tell=say))
+    return reports
+
+
+@contextmanager
+def program(name: str, arguments: Sequence[str]) -> Iterator[Target]:
+    """Run a server until the context ends.
+
+    Raises:
+        ConfigurationError: it did not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="feedgraph-bench-") as folder:
+        home = Path(folder)
+        home.chmod(0o755)  # as root, the embedded PostgreSQL runs under another account
+        port, log = free_port(), home / "log"
+        environment = own_environment(home, port) | {PREFIX + key: value for key, value in UNLIMITED.items()}
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, *arguments, *([] if "app" in arguments else [str(port)])],
+                cwd=home,  # no .env there: whatever database is configured, this must not land in it
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # the terminal's Ctrl-C is for us; we stop it
+                preexec_fn=dying_with_parent(signal.SIGTERM, set()),  # noqa: PLW1509  # it only makes two system calls
+            )
+        try:
+            await_ready(process, port, log)
+            yield Target(name, f"http://127.0.0.1:{port}", process.pid)
+        finally:
+            stop(process)
+
+
+def show(reports: list[FanOut | Idle | Soak], console: Console) -> None:
+    """Print the reports as tables."""
+    rows = [report for report in reports if isinstance(report, FanOut)]
+    bare = next((row for row in rows if row.name == "bare loop"), None)
+    table = Table(title=f"One event to {rows[0].listeners:,} listeners")
+    columns = ("server", "deliveries/s", "of the bare loop", "server CPU s per 1,000", "client CPU s per 1,000")
+    for column in (*columns, "one event ms", "paced p50 ms", "paced p99 ms"):
+        table.add_column(column, justify="left" if column == "server" else "right")
+    for row in rows:
+        share = f"{row.deliveries_per_s / bare.deliveries_per_s:.1%}" if bare else ""
+        cpu = (f"{row.server_cpu_s_per_1000:.4f}", f"{row.client_cpu_s_per_1000:.4f}")
+        times = (f"{row.one_event_ms:.1f}", f"{row.paced_p50_ms:.1f}", f"{row.paced_p99_ms:.1f}")
+        table.add_row(row.name, f"{row.deliveries_per_s:,.0f}", share, *cpu, *times)
+    console.print(table)
+    for report in reports:
+        if isinstance(report, Idle):
+            memory = f"{report.kib_each:.1f} KiB each"
+            console.print(f"{report.listeners:,} idle subscriptions: {memory}; one event to all in {report.one_event_ms:.0f} ms")
+        elif isinstance(report, Soak):
+            (_, first, _), (second, last, descriptors) = report.samples[0], report.samples[-1]
+            console.print(
+                f"{report.rounds:,} rounds in {second:.0f} s: {first:.1f} MiB at first, {last:.1f} MiB and {descriptors} "
+                "descriptors at last"
+            )

@@ -1,0 +1,59 @@
+"""Sessions that this process has just looked up: a caller's next request need not ask PostgreSQL again who it is.
+
+A session is known for FEEDGRAPH_SESSION_CACHE_S, and forgotten as soon as the log tells of its end: what was revoked in another
+process is refused here when the event arrives, and at the latest after that time.
+"""
+
+import time
+from collections import OrderedDict
+from datetime import UTC, datetime
+
+from app.domain.events import EventType
+from app.domain.models import Session
+from app.infra.event_log import Tail
+
+SESSIONS_KEPT = 10_000
+
+
+class KnownSessions:
+    """Sessions by their tokens."""
+
+    def __init__(self, tail: Tail, *, kept_s: float) -> None:
+        self._tail = tail
+        self._kept_s = kept_s
+        self._heard = tail.cursor
+        self._known: OrderedDict[str, tuple[float, Session]] = OrderedDict()  # until when (monotonic seconds), and the session
+
+    def get(self, token: str) -> Session | None:
+        """Return the session of the token where it is known and has not ended."""
+        if self._heard != self._tail.cursor:
+            self._hear()
+        known = self._known.get(token)
+        if known is None or known[0] <= time.monotonic() or known[1].expires_at <= datetime.now(UTC):
+            return None
+        return known[1]
+
+    def add(self, token: str, session: Session) -> None:
+        """Remember what was just read."""
+        if not self._kept_s:
+            return
+        self._known.pop(token, None)
+        self._known[token] = (time.monotonic() + self._kept_s, session)
+        if len(self._known) > SESSIONS_KEPT:
+            self._known.popitem(last=False)
+
+    def forget(self, session_id: int) -> None:
+        """Forget a session that has ended."""
+        for token, (_, session) in list(self._known.items()):
+            if session.id == session_id:
+                del self._known[token]
+
+    def _hear(self) -> None:
+        """Take in what the log tells since the last time."""
+        events, self._heard = self._tail.after(self._heard), self._tail.cursor
+        if events is None:  # more than is remembered, or another life of the log
+            self._known.clear()
+            return
+        for event in events:
+            if event.type == EventType.SESSION_REVOKED:
+                self.forget(event.subject_id)
