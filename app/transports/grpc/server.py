@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager, suppress
 
 import grpc
 import structlog
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
+from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from app.domain.errors import ConfigurationError
 from app.services.context import Resources
 from app.settings import Settings
 from app.transports.grpc.calls import Face
+from app.transports.grpc.health import Health
 from app.transports.grpc.registry import handlers, served
 
 log = structlog.get_logger("feedgraph.grpc")
@@ -21,33 +21,30 @@ log = structlog.get_logger("feedgraph.grpc")
 Checks = Callable[[], Awaitable[dict[str, str]]]
 
 HEALTH_S = 2.0  # how often the health of all services is looked at
-WATCHER_S = 0.5  # for those who watch the health to be told; one who does not read keeps nobody waiting
 LAST_WRITES_S = 0.5
 
 
 class GrpcServer:
     """A server that listens. `drain` begins its end: from then on it takes no new call."""
 
-    def __init__(self, face: Face, server: grpc.aio.Server, health: HealthServicer) -> None:
+    def __init__(self, face: Face, server: grpc.aio.Server, health: Health) -> None:
         self._face = face
         self._server = server
         self._health = health
-        self._services = ["", *(service.full_name for service, _ in served())]
         self._stopping: asyncio.Task[None] | None = None
 
     async def follow_health(self, readiness: Checks) -> None:
-        """Tell for ever whether calls can be served; Redis is not needed for that."""
-        while True:
+        """Tell until the server stops whether calls can be served; Redis is not needed for that."""
+        while not self._stopping:
             parts = await readiness()
-            await self._tell(all(state == "ok" for name, state in parts.items() if name != "redis"))
+            is_ready = all(state == "ok" for name, state in parts.items() if name != "redis")
+            self._health.tell(is_serving=is_ready and not self._stopping)
             await asyncio.sleep(HEALTH_S)
 
     async def drain(self) -> None:
         """Say NOT_SERVING, send the readers of streams away, and take no new call; running ones have a moment to end."""
         if self._stopping is None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(WATCHER_S):
-                    await self._health.enter_graceful_shutdown()
+            self._health.tell(is_serving=False)
             self._face.draining.set()
             self._stopping = asyncio.ensure_future(self._server.stop(self._face.resources.settings.shutdown_timeout_s))
 
@@ -60,13 +57,6 @@ class GrpcServer:
             async with asyncio.timeout(LAST_WRITES_S):
                 await asyncio.gather(*self._face.unfinished, return_exceptions=True)
 
-    async def _tell(self, is_serving: bool) -> None:
-        states = health_pb2.HealthCheckResponse
-        with suppress(TimeoutError):
-            async with asyncio.timeout(WATCHER_S):
-                for name in self._services:
-                    await self._health.set(name, states.SERVING if is_serving else states.NOT_SERVING)
-
 
 @asynccontextmanager
 async def serving(resources: Resources, readiness: Checks, *, shares_port: bool = False) -> AsyncIterator[GrpcServer]:
@@ -77,7 +67,8 @@ async def serving(resources: Resources, readiness: Checks, *, shares_port: bool 
     Raises:
         ConfigurationError: the address is not to be had.
     """
-    settings, face, health = resources.settings, Face(resources), HealthServicer()
+    settings, face = resources.settings, Face(resources)
+    health = Health([service.full_name for service, _ in served()])
     server = grpc.aio.server(options=options(settings, shares_port=shares_port), maximum_concurrent_rpcs=settings.grpc_max_calls)
     server.add_generic_rpc_handlers(handlers(face))
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

@@ -9,6 +9,7 @@ from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2
 
 from app import services
+from app.transports.grpc import calls
 from app.transports.grpc import server as face
 from app.transports.grpc.stubs import events_pb2, posts_pb2
 from tests.clients import Person, TestServer
@@ -150,14 +151,18 @@ async def test_signing_out_ends_the_streams_of_that_session_with_a_cursor(stubs:
     assert (await end_of(short)).code == "UNAUTHENTICATED"
 
 
-async def test_a_reader_who_does_not_read_is_sent_away_and_goes_on_from_the_cursor(start_server):
+async def test_a_reader_who_does_not_read_is_sent_away_and_goes_on_from_the_cursor(start_server, monkeypatch):
+    monkeypatch.setattr(calls, "REFUSAL_S", 0.05)
     server = await start_server(grpc=True, grpc_write_timeout_s=0.3)
     ada = await server.person()
     async with connected(server, *SMALL_WINDOW) as stubs:
         start = await begun(stream := follow(stubs))
         written = [await ada.post("🐌" * 5_000) for _ in range(15)]
         got: list[str] = []
-        await asyncio.sleep(1)
+        sockets = server.running.resources.budgets._sockets
+        while sockets:  # noqa: ASYNC110  # the server has given up
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.2)  # and does not wait for the reader either
         ended = await end_of(stream, got=got)
         assert (ended.status, ended.code) == (StatusCode.ABORTED, "SLOW_CONSUMER")
         assert 0 < len(got) < len(written)
