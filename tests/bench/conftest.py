@@ -22,7 +22,7 @@ def quiet(*_args):
 
 def plan_for(url: str, **changes) -> Plan:
     """Return the plan for the demo person, with as few runs as there can be."""
-    return Plan(**{"url": url, "user_id": str(DEMO_USER_ID), "token": DEMO_TOKEN, "runs": 1, **changes})
+    return Plan(**{"url": url, "user_id": str(DEMO_USER_ID), "token": DEMO_TOKEN, "runs": 1, "cpu_runs": 1, **changes})
 
 
 @pytest.fixture
