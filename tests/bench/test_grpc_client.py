@@ -3,11 +3,12 @@
 import pytest
 
 from app.bench import targets, wire
+from app.bench.fetches import measure
 from app.bench.grpc_client import GrpcWire, grpc_calls, opened
 from app.bench.screens import SCREENS, Target
 from app.bench.wire import CannotMeasure, Traffic
 from app.domain.demo import DEMO_TOKEN
-from tests.bench.conftest import plan_for
+from tests.bench.conftest import plan_for, quiet
 from tests.grpc_calls import address_of
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
@@ -45,6 +46,14 @@ async def test_its_screens_are_those_of_graphql_in_few_calls(demo_server, target
             assert shown == data
             assert (calls.traffic.requests, round_trips, calls.traffic.statements) == CALLS[screen.name]
             assert 0 < calls.traffic.body_bytes < calls.traffic.received_bytes < calls.traffic.body_bytes + 1_000
+
+
+async def test_it_stands_in_the_comparison_of_every_way(demo_server):
+    plan = plan_for(demo_server.url, every=True, cpu_runs=1, grpc=address_of(demo_server))
+    costs = [cost for cost in (await measure(plan, quiet)).costs if cost.client == "gRPC"]
+    assert {cost.screen: (cost.requests, cost.round_trips, cost.statements) for cost in costs} == CALLS
+    assert all(cost.wire_bytes > cost.body_bytes > 0 for cost in costs)
+    assert "gRPC" not in plan_for(demo_server.url, every=True).clients
 
 
 async def test_its_bytes_are_those_that_pass(demo_server, start_relay, target):

@@ -53,6 +53,7 @@ def unary(face: Face, method: MethodDescriptor, work: Unary) -> "grpc.RpcMethodH
     kind: type[Message] = GetMessageClass(method.input_type)
 
     async def handle(body: bytes, call: Call) -> bytes:
+        message = b""  # where a refusal could not leave, nothing else does
         async with answered(face, method, call) as ctx:
             job = within(deadline_s(ctx, call, method), answer(ctx, call, body, kind))
             message = await (job if is_read(method) else to_the_end(face, job))
@@ -85,6 +86,7 @@ async def answered(
         except Exception as error:  # the table in transports/errors.py says what each becomes
             problem = problem_of(error)
             code, status = problem.code, problem.status
+            ctx.resources.metrics.refusals.add(code)
             with suppress(TimeoutError):
                 async with asyncio.timeout(REFUSAL_S):
                     details = details_of(problem, method.input_type) + trailers(ctx, call, b"") + more()
