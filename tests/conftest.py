@@ -138,7 +138,7 @@ def settings(servers: Addresses) -> Settings:
 
 def make_settings(**changes) -> Settings:
     """Return settings for a test server: defaults, whatever the environment says, and these changes."""
-    own = {"port": free_port(), "redis_prefix": f"test:{secrets.token_hex(6)}:"}
+    own = {"port": free_port(), "grpc": False, "grpc_port": free_port(), "redis_prefix": f"test:{secrets.token_hex(6)}:"}
     # Tests write many documents from one address, and count statements whether or not a second has passed.
     values = {**own, "max_new_documents_per_minute": 100_000, "session_cache_s": 0.0, **changes}
     return unchanged_settings().model_copy(update=values)
