@@ -6,7 +6,7 @@ import random
 import pytest
 
 from app import services, stores
-from app.domain.errors import Forbidden, InvalidInput, NotFound
+from app.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.domain.events import EventType
 from app.domain.models import Post
 from app.domain.paging import Page
@@ -16,7 +16,7 @@ from tests.services.worlds import at_once, wrong_counters
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 
-EXPECTED_REFUSALS = (Forbidden, InvalidInput, NotFound)
+EXPECTED_REFUSALS = (Conflict, Forbidden, InvalidInput, NotFound)  # Conflict: the same key at the same moment
 STEPS = 30
 
 
