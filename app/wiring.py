@@ -1,6 +1,7 @@
 """The stairwell: the one file that knows every floor. It opens what a process needs, connects it, and closes it again."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
@@ -251,9 +252,17 @@ async def serve(
     """Serve until SIGTERM or SIGINT. `ready` is called once the port is open, with the demo user's token if there is one."""
     stop = stopped_by_signals()
     async with running(settings, addresses, say=say, shares_port=shares_port) as server:
+        spare_what_stays()
         ready(server.demo_token)
         await stop.wait()
         say("Stopping …")
+
+
+def spare_what_stays() -> None:
+    """Take what was made until now out of the collector's sight: it lives as long as the server, and a full collection that looks
+    at all of it (the schema is large) makes everybody wait for a tenth of a second."""
+    gc.collect()
+    gc.freeze()
 
 
 async def usable_demo_token(db: Database, settings: Settings) -> str | None:
