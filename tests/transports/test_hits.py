@@ -83,3 +83,16 @@ async def test_an_upgrade_is_no_hit(hot: TestServer):
 
     assert answer.status == 400
     assert json.loads(answer.body)["code"] == "BAD_REQUEST"
+
+
+async def test_hits_for_strangers_are_kept_apart_from_those_for_pages_of_listed_origins(start_server):
+    server = await start_server(allowed_origins=["https://friend.example"])
+    await server.graphql(LATEST, extensions=extension_of(LATEST))
+    await ask(server, LATEST)
+    async with connected(server) as (reader, writer):
+        for lines, allowed in (((), None), (("Origin: https://friend.example",), "https://friend.example")):
+            writer.write(request_bytes(server, *lines))
+            answer = await read_answer(reader)
+            assert is_hit(answer)
+            assert answer.headers["vary"].endswith(", Origin")
+            assert answer.headers.get("access-control-allow-origin") == allowed

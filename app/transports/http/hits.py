@@ -15,6 +15,7 @@ from aiohttp import hdrs, web
 
 from app.domain.budgets import Caller
 from app.services.context import Resources
+from app.transports import cors
 from app.transports.exchange import COST_HEADER, COUNTS_HEADER, rate_limit_headers
 from app.transports.graphql.caching import HIT_POINTS, key_of, shared_response
 from app.transports.graphql.endpoint import DRY_RUN_HEADER
@@ -76,6 +77,7 @@ class Hits:
             return await self._otherwise(request)  # asking for more points takes its time, and refusing its form
         self._slow_heads.hear(request)
         response = shared_response(request, self._resources, kept, self._limits(caller))
+        cors.vary(self._resources.settings, response)
         response.headers[REQUEST_ID_HEADER] = f"{self._ids}{self._answered & 0xFFFFFFFF:08x}"
         if self._answered == self._written:
             asyncio.get_running_loop().call_later(LINE_EVERY_S, self._write_line)
