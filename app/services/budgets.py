@@ -81,13 +81,13 @@ class Budgets:
         """Return who pays for an anonymous request from this address."""
         return Caller(f"address:{network_of(address)}", self._anonymous)
 
-    def pay_at_once(self, caller: Caller, points: int) -> Standing | None:
-        """Take points that this process holds already; None where it must ask for more."""
+    def pay_at_once(self, caller: Caller, points: int) -> bool:
+        """Take points that this process holds already; return whether there were enough."""
         lease = self._lease(caller)
         if lease.points < points:
-            return None
+            return False
         lease.points -= points
-        return standing(caller, lease)
+        return True
 
     async def pay(self, caller: Caller, points: int) -> Standing:
         """Take points from the caller's bucket; what costs more than a full one takes all of it.

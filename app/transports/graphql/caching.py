@@ -5,7 +5,7 @@ for everybody is private all the same where something looked who the viewer is.
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -14,7 +14,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from multidict import CIMultiDict, istr
 
-from app.domain.budgets import Charge, Standing
+from app.domain.budgets import Charge
 from app.domain.events import EventCursor
 from app.services.answers import Answers, Kept
 from app.services.context import RequestContext, Resources
@@ -189,11 +189,14 @@ async def paid_response(request: web.Request, resources: Resources, kept: Kept[S
     ctx, budgets = context_of(request), resources.budgets
     caller = ctx.caller
     ctx.charge = Charge(HIT_POINTS, nodes=0, depth=0, standing=budgets.standing(caller))  # what a refusal tells, too
-    return shared_response(request, resources, kept, await budgets.pay(caller, HIT_POINTS))
+    left = await budgets.pay(caller, HIT_POINTS)
+    return shared_response(request, resources, kept, rate_limit_headers(left))
 
 
-def shared_response(request: web.BaseRequest, resources: Resources, kept: Kept[Shared], left: Standing) -> web.Response:
-    """Return a kept response to an anonymous caller who has paid for it, and what they have left."""
+def shared_response(
+    request: web.BaseRequest, resources: Resources, kept: Kept[Shared], limits: Mapping[str, str]
+) -> web.Response:
+    """Return a kept response to an anonymous caller who has paid for it; `limits` are headers that tell what is left."""
     resources.answers.hits += 1
     shared = kept.value
     is_known = has_already(request, shared.etag)
@@ -202,5 +205,5 @@ def shared_response(request: web.BaseRequest, resources: Resources, kept: Kept[S
     if is_known:
         del headers[hdrs.CONTENT_TYPE]
     headers[hdrs.AGE] = str(int(time.monotonic() - kept.kept_s))
-    headers.update(rate_limit_headers(left))
+    headers.update(limits)
     return response

@@ -11,6 +11,7 @@ from app.domain.events import EventCursor as EventCursorValue
 from app.domain.ids import parse_id
 from app.domain.models import Job as JobModel
 from app.domain.models import JobState
+from app.transports.graphql.cache_policy import PERSONAL
 from app.transports.graphql.connections import After, Before, Connection, First, Last, PageInfo, wished_page
 from app.transports.graphql.costs import FREE, PAGED, mutation
 from app.transports.graphql.fields import Info, given
@@ -85,11 +86,13 @@ def payload(job: JobModel) -> JobPayload:
 class JobQueries:
     """Root fields that find the viewer's jobs."""
 
-    @strawberry.field(graphql_type=Job | None, description="The viewer's job with this id; null where there is none.")
+    @strawberry.field(
+        graphql_type=Job | None, description="The viewer's job with this id; null where there is none.", directives=[PERSONAL]
+    )
     async def job(self, info: Info, id: JobId) -> JobModel | None:
         return await services.jobs.find(info.context, parse_id(id))
 
-    @strawberry.field(graphql_type=JobConnection, description="The viewer's jobs, newest first.", directives=PAGED)
+    @strawberry.field(graphql_type=JobConnection, description="The viewer's jobs, newest first.", directives=[*PAGED, PERSONAL])
     async def jobs(
         self, info: Info, first: First = UNSET, after: After = UNSET, last: Last = UNSET, before: Before = UNSET
     ) -> Any:

@@ -6,14 +6,17 @@ of a second have one line in the log; whoever sends an id of their own goes the 
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import structlog
 from aiohttp import hdrs, web
 
+from app.domain.budgets import Caller
 from app.services.context import Resources
 from app.transports import cors
-from app.transports.exchange import COST_HEADER, COUNTS_HEADER
+from app.transports.exchange import COST_HEADER, COUNTS_HEADER, rate_limit_headers
 from app.transports.graphql.caching import HIT_POINTS, key_of, shared_response
 from app.transports.graphql.endpoint import DRY_RUN_HEADER
 from app.transports.http.middleware import REQUEST_ID_HEADER
@@ -24,6 +27,9 @@ log = structlog.get_logger("feedgraph.http")
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 LINE_EVERY_S = 1.0
+MOMENT_S = 0.02
+CALLERS_TOLD = 1_000
+NOTHING_TOLD: Final[tuple[float, dict[str, str]]] = (0.0, {})
 METHODS = {hdrs.METH_GET, hdrs.METH_HEAD}
 # With one of these a request may mean something else than its address says, or its answer needs more than is kept.
 DEMANDING = (
@@ -59,23 +65,35 @@ class Hits:
         self._slow_heads = slow_heads
         self._ids = secrets.token_hex(4)  # the first half of each id: this process
         self._answered = self._written = 0
+        self._told: dict[str, tuple[float, dict[str, str]]] = {}  # by caller: until when, and the headers
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
         kept = self._answers.get(key_of(request)) if request.method in METHODS else None
         if kept is None or is_demanding(request):
             return await self._otherwise(request)
-        left = self._budgets.pay_at_once(self._budgets.at_address(request.remote or ""), HIT_POINTS)
-        if left is None:  # asking for more points takes its time, and refusing its form: both are the application's
-            return await self._otherwise(request)
+        caller = self._budgets.at_address(request.remote or "")
+        if not self._budgets.pay_at_once(caller, HIT_POINTS):
+            return await self._otherwise(request)  # asking for more points takes its time, and refusing its form
         self._slow_heads.hear(request)
-        response = shared_response(request, self._resources, kept, left)
+        response = shared_response(request, self._resources, kept, self._limits(caller))
         cors.vary(self._resources.settings, response)
         response.headers[REQUEST_ID_HEADER] = f"{self._ids}{self._answered & 0xFFFFFFFF:08x}"
         if self._answered == self._written:
             asyncio.get_running_loop().call_later(LINE_EVERY_S, self._write_line)
         self._answered += 1
         return response
+
+    def _limits(self, caller: Caller) -> dict[str, str]:
+        """Return the headers that tell a caller what is left. They take as long as all else, so a moment's hits have the same."""
+        now_s = time.monotonic()
+        ends_s, headers = self._told.get(caller.key, NOTHING_TOLD)
+        if ends_s <= now_s:
+            if len(self._told) >= CALLERS_TOLD:
+                self._told.clear()
+            headers = rate_limit_headers(self._budgets.standing(caller))
+            self._told[caller.key] = (now_s + MOMENT_S, headers)
+        return headers
 
     def _write_line(self) -> None:
         log.info("cache_hits", requests=self._answered - self._written)
