@@ -32,7 +32,6 @@ N = int(os.environ.get("FEEDGRAPH_DIFFERENTIAL_N", "200"))
 SEED = int(os.environ.get("FEEDGRAPH_DIFFERENTIAL_SEED", "1"))
 PIECE = 500  # operations between two lines of progress
 SHOWN = 3  # differences
-LAST_VALIDATED: dict[str, Any] = {}  # the errors of the last document, by its text
 SIGNED_IN = {"Authorization": f"Bearer {DEMO_TOKEN}"}
 CALLERS: tuple[dict[str, str], ...] = ({}, SIGNED_IN)
 
@@ -133,16 +132,17 @@ def _only_errors_are_logged():
     structlog.reset_defaults()
 
 
-def once_a_text(validates: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a validation that remembers the last document: both servers and Strawberry validate each, which takes longest."""
+def once_a_text() -> Callable[..., Any]:
+    """Return graphql-core's validation that remembers the last document: both servers validate each, which takes longest."""
+    last: dict[str, Any] = {}
 
     def validated(schema: Any, ast: DocumentNode, *args: Any, **kwargs: Any) -> Any:
         assert ast.loc
         text = ast.loc.source.body
-        if text not in LAST_VALIDATED:
-            LAST_VALIDATED.clear()
-            LAST_VALIDATED[text] = validates(schema, ast, *args, **kwargs)
-        return LAST_VALIDATED[text]
+        if text not in last:
+            last.clear()
+            last[text] = validate(schema, ast, *args, **kwargs)
+        return last[text]
 
     return validated
 
@@ -153,8 +153,9 @@ async def test_random_operations_are_answered_by_plans_as_by_stock_strawberry(de
     # Of several errors that null the same place only the first to happen is told: so that this order is defined, graphql-core
     # executes one field after the other.
     monkeypatch.setattr(graphql_core, "gather_with_cancel", one_after_the_other)
+    validates = once_a_text()
     for module in ("app.transports.graphql.documents", "strawberry.schema.schema"):
-        monkeypatch.setattr(f"{module}.validate", once_a_text(validate))
+        monkeypatch.setattr(f"{module}.validate", validates)
     both = Comparison(await start_server(**UNLIMITED), await start_server(executor="stock", **UNLIMITED))
     facts, rng = await facts_of(db, both.stock), Random(SEED)
 
