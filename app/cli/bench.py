@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -60,13 +61,19 @@ def fetches(  # noqa: PLR0913, PLR0917  # a command has as many arguments as opt
     post: Annotated[str | None, typer.Option(help="Post of the thread. Default: the newest with 20 replies.")] = None,
     runs: Annotated[int, typer.Option(min=1, max=1_000, help="Timed runs; times are their medians.")] = 9,
     round_trip_ms: Annotated[float, typer.Option(min=0, max=10_000, help="Delay of a distant server, for the last column.")] = 50,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every way, not only the usual three: REST tuned by fields=, include= and gRPC as well.")
+    ] = False,
+    grpc: Annotated[
+        str | None, typer.Option(help="Where the server listens for gRPC, for --all.", show_default="the port beside the url's")
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with plots.")] = None,
     markdown: Annotated[
         Path | None, typer.Option(help=f"Put the table into this file, between {tables.BEGIN} and {tables.END}.")
     ] = None,
 ) -> None:
-    """Fetch the same screens by naive REST, careful REST and GraphQL, and compare what each costs."""
+    """Fetch the same screens by naive REST, careful REST, GraphQL and (--all) tuned REST and gRPC; compare what each costs."""
     signal.signal(signal.SIGTERM, leave)
     writers: list[tuple[Path | None, Callable[[Path, Report], Any]]] = [
         (json, lambda path, report: path.write_bytes(tables.as_json(report))),
@@ -76,7 +83,8 @@ def fetches(  # noqa: PLR0913, PLR0917  # a command has as many arguments as opt
     try:
         refuse_unwritable([json, html, markdown], markdown)
         with server(url) as address:
-            plan = Plan(address, user, token or DEMO_TOKEN, post, runs, round_trip_ms)
+            own_grpc = grpc or grpc_beside(address) if every else None
+            plan = Plan(address, user, token or DEMO_TOKEN, post, runs, round_trip_ms, every=every, grpc=own_grpc)
             report = behind_a_bar(lambda tell: measuring.measure(plan, tell))
         tables.print_table(report, Console(width=None if sys.stdout.isatty() else FILE_WIDTH))
         for path, write in writers:
@@ -126,6 +134,15 @@ def server(url: str | None) -> Iterator[str]:
             yield address
 
 
+def grpc_beside(url: str) -> str | None:
+    """Return where the server at an address listens for gRPC; None where that can be no address."""
+    settings, parts = Settings.load(), urlsplit(url)
+    if parts.hostname is None or parts.port is None:
+        return None
+    own = {} if parts.port == settings.port else {"grpc_port": None}
+    return settings.model_copy(update={"host": parts.hostname, "port": parts.port, **own}).grpc_address
+
+
 def answers(host: str, port: int) -> bool:
     """Say whether anything listens there."""
     try:
@@ -136,13 +153,14 @@ def answers(host: str, port: int) -> bool:
 
 
 @contextmanager
-def own_server() -> Iterator[str]:
-    """Give the address of a server that has its own data, and ends with the context.
+def own_server(**settings: str) -> Iterator[str]:
+    """Give the address of a server that has its own data and these settings, and ends with the context.
 
     Raises:
         ConfigurationError: it did not start.
     """
-    with own_home() as home, program(home, "app", "serve", "--demo", port=(port := free_port())):
+    changes = {PREFIX + name: value for name, value in settings.items()}
+    with own_home() as home, program(home, "app", "serve", "--demo", port=(port := free_port()), **changes):
         yield f"http://127.0.0.1:{port}"
 
 
