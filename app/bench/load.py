@@ -5,6 +5,7 @@ knows just enough of HTTP to see where an answer of a known length ends.
 """
 
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -165,6 +166,7 @@ async def done(job: Job) -> Done:
 
 def main() -> None:
     """Do jobs until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the one who gives the jobs, and who ends us
     for line in sys.stdin.buffer:
         try:
             result = uvloop.run(done(Job(**orjson.loads(line))))

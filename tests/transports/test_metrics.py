@@ -1,5 +1,7 @@
 """What a server counts, read from its /metrics as Prometheus reads it."""
 
+from pathlib import Path
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
@@ -131,3 +133,11 @@ async def test_who_may_read_the_metrics(start_server, _case, changes, sent, stat
     async with server.http.get(server.url + "/metrics", headers={"Authorization": sent} if sent else {}) as response:
         assert response.status == status
         assert TOKEN not in await response.text()
+
+
+async def test_every_metric_is_documented(server):
+    text = server.running.resources.metrics.text().decode()
+    families = {family.name for family in text_string_to_metric_families(text) if not family.name.startswith("process_")}
+    assert len(families) >= 7
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    assert [name for name in sorted(families) if f"`{name}" not in page] == []
