@@ -62,6 +62,8 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics.handle)
+    open_ = app[CONNECTIONS].open
+    resources.metrics.read("gauge", "feedgraph_connections", "Open sockets, streams and waiting polls", lambda: len(open_))
     app.router.add_get("/", root)
     app.router.add_get("/graphql", graphql_get(demo_token))
     app.router.add_post("/graphql", graphql_sse.or_else(endpoint.handle))
