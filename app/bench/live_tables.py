@@ -1,6 +1,5 @@
 """The report of ways of listening: for terminals, for machines, and as a page."""
 
-import math
 import platform
 from dataclasses import asdict
 from html import escape
@@ -27,7 +26,7 @@ class Figure(Column):
     def text(self, cost: Row) -> str:
         """Return the number as people read it."""
         value = self.of(cost)
-        if math.isnan(value):
+        if value is None:
             return "–"
         return f"{value:.3f}" if self.field == "cpu_s_per_1000" else number_text(value)
 
@@ -148,7 +147,7 @@ def headline(cost: LiveCost) -> str:
 
 def figure(column: Column, report: LiveReport, names: list[str]) -> str:
     """Return the plot of one measure; none where it is unknown."""
-    if any(math.isnan(column.of(cost)) for cost in report.costs):
+    if any(column.of(cost) is None for cost in report.costs):
         return ""
     return f"<figure><figcaption>{escape(column.heading)}</figcaption>{plot(column, report.costs, names)}</figure>"
 

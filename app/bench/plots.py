@@ -16,14 +16,14 @@ NUMBER = 74  # kept free at the right for the longest number
 
 def plot(column: Column, costs: Sequence[Row], clients: list[str]) -> str:
     """Return the bars of one column; a client's bars have the class `client-<its place>`."""
-    longest = max(column.of(cost) for cost in costs) or 1
+    longest = max(column.of(cost) or 0 for cost in costs) or 1
     parts: list[str] = []
     top = 0
     for screen, of_screen in groupby(costs, key=lambda cost: cost.screen):
         parts.append(f'<text class="screen" x="0" y="{top + 13}">{escape(screen)}</text>')
         top += TITLE
         for cost in of_screen:
-            parts.append(bar(column, cost, clients.index(cost.client), column.of(cost) / longest, top))
+            parts.append(bar(column, cost, clients.index(cost.client), (column.of(cost) or 0) / longest, top))
             top += BAR + GAP
         top += GROUP_GAP
     label = f"{column.heading}, by screen and client"

@@ -426,8 +426,8 @@ async def test_deliveries_replays_gaps_and_the_relay_are_measured(server: TestSe
     await first(1, sse(who, "1-1"))
     async with server.http.get(f"{server.url}/metrics") as response:
         lines = dict(line.rsplit(" ", 1) for line in (await response.text()).splitlines() if not line.startswith("#"))
-    for way in ("sse", "long_poll", "short_poll"):
-        assert float(lines[f'feedgraph_event_deliveries_total{{way="{way}"}}']) == 2
+    for name in ("sse", "long_poll", "short_poll"):
+        assert float(lines[f'feedgraph_event_deliveries_total{{way="{name}"}}']) == 2
     assert float(lines['feedgraph_event_replays_total{way="sse"}']) == 2
     assert float(lines['feedgraph_event_gaps_total{way="sse"}']) == 1
     assert float(lines["feedgraph_log_position"]) == 2
