@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from app.domain.errors import DeadlineExceeded
 from app.domain.events import Gap
 from app.services.context import RequestContext
-from app.services.sightings import PostEvent, shown
+from app.services.sightings import Told, shown
 from app.services.updates import Follower
 from app.transports.errors import RequestError
 from app.transports.exchange import WAITS, json_response
@@ -29,7 +29,7 @@ VARY = "Accept, Authorization, Accept-Encoding"
 class Found:
     """What a poll gives."""
 
-    events: list[PostEvent] = field(default_factory=list)
+    events: list[Told] = field(default_factory=list)
     gap: Gap | None = None
 
     def __bool__(self) -> bool:
@@ -141,7 +141,7 @@ async def look(ctx: RequestContext, follower: Follower) -> Found:
         before = follower.cursor
         batch = await follower.step(limit=LARGEST_PAGE - len(found.events))
         for event in await shown(ctx, batch, epoch=follower.cursor.epoch, live=False):
-            if isinstance(event, PostEvent):
+            if not isinstance(event, Gap):
                 found.events.append(event)
             elif found:
                 follower.cursor = before  # a gap stands at the begin of a page

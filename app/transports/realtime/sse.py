@@ -12,7 +12,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from app.domain.errors import FeedgraphError, Overloaded, Throttled, Unauthenticated
 from app.domain.events import Gap
 from app.services.context import RequestContext
-from app.services.sightings import PostEvent, shown
+from app.services.sightings import Told, shown
 from app.services.updates import SIGNED_OUT, Follower
 from app.transports.errors import RequestError, problem_of
 from app.transports.realtime.connections import CONNECTIONS, RETRY_WINDOW_MS
@@ -119,7 +119,7 @@ class EventStream:
             self._is_live = self._is_live or self._follower.is_at_head
             await self._follower.growth()
 
-    def _count(self, events: Sequence[PostEvent | Gap]) -> None:
+    def _count(self, events: Sequence[Told | Gap]) -> None:
         gaps = sum(isinstance(event, Gap) for event in events)
         metrics = self._ctx.resources.metrics
         metrics.event_deliveries.add(WAY, amount=len(events) - gaps)
@@ -135,7 +135,7 @@ class EventStream:
             else:
                 return
 
-    async def _send(self, events: Sequence[PostEvent | Gap]) -> None:
+    async def _send(self, events: Sequence[Told | Gap]) -> None:
         piece: list[bytes] = []
         size = 0
         for event in events:

@@ -11,7 +11,7 @@ from app.domain.events import EventCursor
 from app.infra import event_log
 from tests.clients import Person, TestServer
 from tests.live.nodes import until
-from tests.live.ways import EVENTS, REST_WAYS, Frame, Heard, Listening, first, frames, long_poll, short_poll, sse
+from tests.live.ways import EVENTS, REST_WAYS, STREAM, Frame, Heard, Listening, first, frames, long_poll, short_poll, sse
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 
@@ -435,3 +435,25 @@ async def test_deliveries_replays_gaps_and_the_relay_are_measured(server: TestSe
     assert 0 < float(lines["feedgraph_relay_lag_seconds"]) < 60
     requests = 'feedgraph_request_duration_seconds_count{face="rest",status="200"}'
     assert float(lines[requests]) == 1  # the short poll: waiting and streams are no latency
+
+
+async def test_a_job_is_told_to_its_owner_alone(server: TestServer) -> None:
+    ana, bob = await server.person(), await server.person()
+    start = await head(server)
+    export = "mutation { requestExport { job { id } } }"
+    id_ = (await ana.graphql(export)).data["requestExport"]["job"]["id"]
+    topic = f"job:{id_}"
+    for person, code in ((None, "UNAUTHENTICATED"), (bob, "NOT_FOUND")):
+        assert (await ask(server, person.headers if person else None, topics=topic, after="x"))[2]["code"] == code
+
+    _, _, body = await ask(server, ana.headers, topics=topic, after=start, wait="10")
+    told = body["events"][0]
+    assert list(told) == [*KEYS[:4], "job"]
+    assert (told["type"], told["topics"], told["job"]["jobId"]) == ("job.updated", [topic], id_)
+    async with server.http.get(
+        server.url + EVENTS, params={"topics": topic, "after": start}, headers=STREAM | ana.headers
+    ) as answer:
+        stream = frames(answer)
+        await anext(stream)
+        frame = await anext(stream)
+    assert (frame.fields["event"], json.loads(frame.fields["data"])["cursor"]) == ("job.updated", told["cursor"])
