@@ -125,6 +125,10 @@ def recording_context(settings: Settings, *, is_anonymous: bool) -> tuple[Reques
 def show_readings(resources: Resources) -> None:
     """Add to the metrics what the parts of the server count or know by themselves."""
     db, budgets, answers, read = resources.db, resources.budgets, resources.answers, resources.metrics.read
+    tail, relay = resources.tail, resources.relay
+    read("gauge", "feedgraph_log_position", "The log's head as this process knows it", lambda: tail.cursor.position)
+    read("gauge", "feedgraph_relay_leads", "1 in the process that moves events into the log", lambda: relay.leads)
+    read("gauge", "feedgraph_relay_lag_seconds", "How long the oldest event of the last batch waited for it", lambda: relay.lag_s)
     read("counter", "feedgraph_sql_statements", "SQL statements sent by this process", lambda: db.statements)
     read(
         "gauge",

@@ -131,8 +131,8 @@ def about_session(session_id: int) -> NewEvent:
 
 
 MAX_TOPICS = 50
-TOPICS_OF: Final = {"author": author_topic, "post": post_topic}
-KNOWN_TOPICS = "posts, feed, author:ID or post:ID"
+TOPICS_OF: Final = {"author": author_topic, "post": post_topic, "job": job_topic}
+KNOWN_TOPICS = "posts, feed, author:ID, post:ID or job:ID"
 
 
 def topics_named(names: Iterable[str]) -> tuple[str, ...]:

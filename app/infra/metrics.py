@@ -67,6 +67,10 @@ class Metrics:
             "reason",
         )
         self.refusals = self.tally("feedgraph_refusals", "Requests and operations refused as a whole, by error code", "code")
+        self.event_deliveries = self.tally("feedgraph_event_deliveries", "Events given to listeners of /api/v1/events", "way")
+        self.event_replays = self.tally("feedgraph_event_replays", "Streams there that resumed behind the log's head", "way")
+        self.event_gaps = self.tally("feedgraph_event_gaps", "Times they were told that events behind them are gone", "way")
+        self.event_stalls = self.tally("feedgraph_event_stalls", "Streams given up because their client did not read")
         self._requests = Histogram(
             "feedgraph_request_duration_seconds",
             "Time from a request's head to its answer, streams excepted",

@@ -1,7 +1,7 @@
 """Jobs: slow work that is accepted at once, watched while it runs, and ends exactly once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,6 +89,19 @@ async def find(ctx: RequestContext, id_: int) -> Job | None:
     """Return the viewer's job, None where there is none. One statement."""
     [job] = await stores.jobs.by_ids(ctx.db, [id_], owner_id=ctx.viewer_id)
     return job
+
+
+async def require_own(ctx: RequestContext, topics: Collection[str]) -> None:
+    """Refuse topics of jobs that are not the viewer's. One statement, none where no topic is a job.
+
+    Raises:
+        Unauthenticated: the request is anonymous.
+        NotFound: there is no such job.
+    """
+    prefix = job_topic(0).removesuffix("0")
+    ids = [int(topic.removeprefix(prefix)) for topic in topics if topic.startswith(prefix)]
+    if ids and None in await stores.jobs.by_ids(ctx.db, ids, owner_id=ctx.signed_in().user_id):
+        raise NotFound("There is no such job.")
 
 
 async def existing(ctx: RequestContext, id_: int) -> Job:

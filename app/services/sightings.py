@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from app import stores
-from app.domain.events import Event, EventCursor, EventType, Gap
-from app.domain.models import Post
+from app.domain.events import Event, EventCursor, EventType, Gap, job_topic
+from app.domain.models import Job, Post
 from app.domain.visibility import can_see
 from app.infra.database import Counts, Database
 
@@ -37,6 +37,20 @@ class PostEvent:
     topics: tuple[str, ...]
     post_id: int
     post: Post | None  # None: it is gone, for this viewer at least
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """How a job goes on, as its owner is told of it: as it is when they are told."""
+
+    cursor: EventCursor
+    type: EventType
+    at: datetime
+    topics: tuple[str, ...]
+    job: Job
+
+
+Told = PostEvent | JobEvent
 
 
 class Sightings:
@@ -71,8 +85,8 @@ async def read_posts(db: Database, ids: Sequence[int]) -> dict[int, Post | None]
     return dict(zip(ids, await stores.posts.all_by_ids(db, ids), strict=True))
 
 
-async def shown(ctx: "RequestContext", events: Sequence[Event | Gap], *, epoch: int, live: bool) -> list[PostEvent | Gap]:
-    """Return what the viewer is told of the events, in their order; gaps stay where they are. At most one statement.
+async def shown(ctx: "RequestContext", events: Sequence[Event | Gap], *, epoch: int, live: bool) -> list[Told | Gap]:
+    """Return what the viewer is told of the events, in their order; gaps stay where they are. At most two statements.
 
     `epoch` is the life of the events' log; `live` says that the listener stands at its end, and may share what others read.
 
@@ -80,14 +94,15 @@ async def shown(ctx: "RequestContext", events: Sequence[Event | Gap], *, epoch: 
         Unavailable: the database is away.
     """
     about = {event.subject_id for event in events if isinstance(event, Event) and event.type in SHOWN}
-    if not about:
-        return [event for event in events if isinstance(event, Gap)]
     resources = ctx.resources
-    if live:
+    if not about:
+        posts: dict[int, Post | None] = {}
+    elif live:
         posts = await resources.sightings.posts(resources.db.counted(Counts()), resources.tail.cursor, about)
     else:
         posts = await read_posts(ctx.db, list(about))
-    told: list[PostEvent | Gap] = []
+    jobs = await read_jobs(ctx, {e.subject_id for e in events if isinstance(e, Event) and e.type == EventType.JOB_UPDATED})
+    told: list[Told | Gap] = []
     for event in events:
         if isinstance(event, Gap):
             told.append(event)
@@ -95,7 +110,17 @@ async def shown(ctx: "RequestContext", events: Sequence[Event | Gap], *, epoch: 
             type_, post = what
             cursor = EventCursor(epoch, event.position)
             told.append(PostEvent(cursor, type_, event.at, event.topics, event.subject_id, post))
+        elif event.type == EventType.JOB_UPDATED and (job := jobs.get(event.subject_id)):
+            topics = (job_topic(job.id),)  # the others are the workers' own
+            told.append(JobEvent(EventCursor(epoch, event.position), EventType.JOB_UPDATED, event.at, topics, job))
     return told
+
+
+async def read_jobs(ctx: "RequestContext", ids: Iterable[int]) -> dict[int, Job | None]:
+    """Return the viewer's jobs by their ids. One statement, none without ids."""
+    wanted = list(ids)
+    found = await stores.jobs.by_ids(ctx.db, wanted, owner_id=ctx.viewer_id) if wanted else []
+    return dict(zip(wanted, found, strict=True))
 
 
 def told_of(viewer_id: int | None, event: Event, now: Post | None) -> tuple[EventType, Post | None] | None:

@@ -22,6 +22,7 @@ Result = TypeVar("Result")
 RESOURCES: Final = web.AppKey("resources", Resources)
 UNFINISHED: Final = web.AppKey("unfinished", set[asyncio.Task[Any]])  # writes that go on although their caller has left
 CONTEXT: Final = web.RequestKey("context", RequestContext)
+WAITS: Final = web.RequestKey("waits", bool)  # its answer waits for news on purpose: the time to it is no latency
 
 CHALLENGE: Final[dict[str, str]] = {hdrs.WWW_AUTHENTICATE: "Bearer"}
 COUNTS_HEADER = istr("Feedgraph-Counts")

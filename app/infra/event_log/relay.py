@@ -42,6 +42,7 @@ class Relay:
         self._written = asyncio.Event()
         self._room = 0  # the last position that has a piece of the log to go to
         self.leads = False
+        self.lag_s = 0.0  # how long the oldest event of the last batch waited in the outbox
 
     def wake(self) -> None:
         """Say that a transaction with an event has committed; returns at once."""
@@ -75,6 +76,7 @@ class Relay:
         while True:
             events = await journal.move_batch(connection)
             if events:
+                self.lag_s = (datetime.now(UTC) - min(event.at for event in events)).total_seconds()
                 self._tail.receive(epoch, events)
                 await self._redis.publish(BATCH_CHANNEL, encode_batch(epoch, events))
             if clock() >= announce_at:

@@ -1,8 +1,9 @@
 """Events: what happens, as it happens."""
 
+from app import services
 from app.domain.events import PUBLIC_POSTS, EventCursor, Gap, topics_named
 from app.services.context import RequestContext
-from app.services.sightings import PostEvent, shown
+from app.services.sightings import JobEvent, Told, shown
 from app.services.updates import Follower
 from app.transports.grpc.messages import post_message, timestamp
 from app.transports.grpc.stubs import events_pb2
@@ -35,19 +36,24 @@ async def follow(ctx: RequestContext, request: events_pb2.FollowEventsRequest) -
 
     Raises:
         InvalidInput: a topic is unknown, or there are too many.
-        Unauthenticated: a topic is the feed, and the call is anonymous.
+        Unauthenticated: a topic is the feed or a job, and the call is anonymous.
+        NotFound: a topic is a job, and none of the viewer's.
         CursorInvalid: the cursor is none, or lies in the future.
     """
     topics = topics_named(request.topics or [PUBLIC_POSTS])
+    await services.jobs.require_own(ctx, topics)
     after = EventCursor.parse(request.after) if request.HasField("after") else None
     return Listening(ctx, await Follower.begun(ctx, topics, after=after))
 
 
-def event_message(event: PostEvent | Gap) -> events_pb2.Event:
+def event_message(event: Told | Gap) -> events_pb2.Event:
     """Return an event as a message."""
     if isinstance(event, Gap):
         gap = events_pb2.Gap(**{"from": str(event.start), "to": str(event.end)})  # `from` is a word of Python
         return events_pb2.Event(cursor=str(event.end), type="gap", gap=gap)
+    if isinstance(event, JobEvent):  # the job itself is asked for by its id
+        at = timestamp(event.at)
+        return events_pb2.Event(cursor=str(event.cursor), type=event.type, id=str(event.job.id), at=at, topics=event.topics)
     return events_pb2.Event(
         cursor=str(event.cursor),
         type=event.type,

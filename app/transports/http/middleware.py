@@ -10,7 +10,7 @@ from multidict import istr
 
 from app.infra import telemetry
 from app.transports.errors import Problem, RequestError, problem_of
-from app.transports.exchange import CONTEXT, RESOURCES, SAFE_HEADERS
+from app.transports.exchange import CONTEXT, RESOURCES, SAFE_HEADERS, WAITS
 from app.transports.rest.answers import problem_response
 
 REQUEST_ID_HEADER = istr("X-Request-Id")
@@ -32,7 +32,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         status = response.status
     finally:
         seconds, path = time.perf_counter() - started, request.path
-        if not request.writer.output_size:  # else it was a stream or a socket, whose life is no latency
+        if not request.writer.output_size and WAITS not in request:  # the life of a stream or a socket is no latency
             request.app[RESOURCES].metrics.observe_request(face_of(path), status, seconds)
         if path not in QUIET_PATHS:
             counts = request[CONTEXT].counts if CONTEXT in request else None

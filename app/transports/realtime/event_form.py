@@ -1,5 +1,6 @@
 """Events as JSON and as frames of a text/event-stream: the same bytes on every REST way of listening, made once for all."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -7,24 +8,27 @@ import orjson
 
 from app.domain.events import Gap
 from app.domain.times import wire_time
-from app.services.sightings import PostEvent
-from app.transports.resources import post_resource
+from app.services.sightings import JobEvent, PostEvent, Told
+from app.transports.resources import job_resource, post_resource
 
 EVENTS_IN_MEMORY = 2_048  # a post is 5,000 characters at most: some megabytes in the worst case
 
 
+def event_json(event: Told) -> bytes:
+    """Return an event as JSON."""
+    return encoded(event, "job", job_resource(event.job)) if isinstance(event, JobEvent) else post_json(event)
+
+
 @lru_cache(maxsize=EVENTS_IN_MEMORY)
-def event_json(event: PostEvent) -> bytes:
-    """Return an event as JSON; of a post that is gone, only its id is left."""
-    return orjson.dumps(
-        {
-            "cursor": str(event.cursor),
-            "type": event.type,
-            "at": wire_time(event.at),
-            "topics": event.topics,
-            "post": post_resource(event.post) if event.post else {"postId": str(event.post_id)},
-        }
-    )
+def post_json(event: PostEvent) -> bytes:
+    """Return an event about a post as JSON; of a post that is gone, only its id is left."""
+    return encoded(event, "post", post_resource(event.post) if event.post else {"postId": str(event.post_id)})
+
+
+def encoded(event: Told, noun: str, resource: Mapping[str, Any]) -> bytes:
+    """Return the JSON of an event and the thing that it is about, in the order of keys that clients know."""
+    head = {"cursor": str(event.cursor), "type": event.type, "at": wire_time(event.at), "topics": event.topics}
+    return orjson.dumps({**head, noun: resource})
 
 
 def gap_form(gap: Gap) -> dict[str, Any]:
@@ -32,14 +36,19 @@ def gap_form(gap: Gap) -> dict[str, Any]:
     return {"from": str(gap.start), "to": str(gap.end)}
 
 
-def frame(event: PostEvent | Gap) -> bytes:
+def frame(event: Told | Gap) -> bytes:
     """Return the frame of an event stream that tells of it; its id is the cursor behind it."""
     if isinstance(event, Gap):
         return b"id: %b\nevent: gap\ndata: %b\n\n" % (str(event.end).encode(), orjson.dumps(gap_form(event)))
-    return event_frame(event)
+    return event_frame(event) if isinstance(event, JobEvent) else post_frame(event)
 
 
 @lru_cache(maxsize=EVENTS_IN_MEMORY)
-def event_frame(event: PostEvent) -> bytes:
+def post_frame(event: PostEvent) -> bytes:
+    """Return the frame of an event about a post."""
+    return event_frame(event)
+
+
+def event_frame(event: Told) -> bytes:
     """Return an event's frame."""
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (str(event.cursor).encode(), event.type.value.encode(), event_json(event))

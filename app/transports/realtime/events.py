@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
+from app import services
 from app.domain.errors import InvalidInput
 from app.domain.events import FEED, EventCursor, topics_named
 from app.services.context import RequestContext
@@ -49,6 +50,7 @@ async def handle(request: web.Request) -> web.StreamResponse:
     topics = wished_topics(request)
     if FEED in topics:
         ctx.signed_in()  # before the cursor is looked at: what it says of the log is nobody's business
+    await services.jobs.require_own(ctx, topics)
     wait_s = wished_wait(request, ctx)
     follower = await Follower.begun(ctx, topics, after=later_cursor(request))
     if media_type == SSE_TYPE:

@@ -12,10 +12,10 @@ from aiohttp import hdrs, web
 from app.domain.errors import DeadlineExceeded
 from app.domain.events import Gap
 from app.services.context import RequestContext
-from app.services.sightings import PostEvent, shown
+from app.services.sightings import Told, shown
 from app.services.updates import Follower
 from app.transports.errors import RequestError
-from app.transports.exchange import json_response
+from app.transports.exchange import WAITS, json_response
 from app.transports.realtime.connections import CONNECTIONS
 from app.transports.realtime.event_form import event_json, gap_form
 
@@ -29,7 +29,7 @@ VARY = "Accept, Authorization, Accept-Encoding"
 class Found:
     """What a poll gives."""
 
-    events: list[PostEvent] = field(default_factory=list)
+    events: list[Told] = field(default_factory=list)
     gap: Gap | None = None
 
     def __bool__(self) -> bool:
@@ -61,6 +61,7 @@ async def long_poll(request: web.Request, ctx: RequestContext, follower: Followe
         RequestError: the caller has too many connections waiting.
     """
     await ctx.resources.budgets.pay(ctx.caller, 1)
+    request[WAITS] = True
     with ctx.resources.budgets.socket(ctx.caller) as is_allowed:
         if not is_allowed:
             raise RequestError("TOO_MANY_OPERATIONS", "Too many sockets and streams of one caller: close some.")
@@ -140,7 +141,7 @@ async def look(ctx: RequestContext, follower: Follower) -> Found:
         before = follower.cursor
         batch = await follower.step(limit=LARGEST_PAGE - len(found.events))
         for event in await shown(ctx, batch, epoch=follower.cursor.epoch, live=False):
-            if isinstance(event, PostEvent):
+            if not isinstance(event, Gap):
                 found.events.append(event)
             elif found:
                 follower.cursor = before  # a gap stands at the begin of a page
@@ -159,6 +160,9 @@ async def told(request: web.Request, ctx: RequestContext, follower: Follower, fo
         Throttled: the caller has not so many.
     """
     await ctx.resources.budgets.pay(ctx.caller, len(found.events))
+    metrics, way = ctx.resources.metrics, "long_poll" if WAITS in request else "short_poll"
+    metrics.event_deliveries.add(way, amount=len(found.events))
+    metrics.event_gaps.add(way, amount=found.gap is not None)
     cursor, has_more = str(follower.cursor), not follower.is_at_head
     headers = headers_of(ctx, cursor, has_more=has_more)
     if not has_more:

@@ -12,7 +12,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from app.domain.errors import FeedgraphError, Overloaded, Throttled, Unauthenticated
 from app.domain.events import Gap
 from app.services.context import RequestContext
-from app.services.sightings import PostEvent, shown
+from app.services.sightings import Told, shown
 from app.services.updates import SIGNED_OUT, Follower
 from app.transports.errors import RequestError, problem_of
 from app.transports.realtime.connections import CONNECTIONS, RETRY_WINDOW_MS
@@ -21,6 +21,7 @@ from app.transports.realtime.graphql_sse import COMMENT, HEADERS
 from app.transports.realtime.news import chunked
 from app.transports.realtime.pace import Stall
 
+WAY = "sse"  # in the metrics
 CHUNK = 64 * 1024  # bytes that are handed over before the client's pace is looked at
 OUTAGE_S = 10.0  # without a database for so long, the client is sent to look for another server
 PAUSE_S = 0.5
@@ -46,6 +47,8 @@ async def stream(request: web.Request, ctx: RequestContext, follower: Follower) 
             await response.write(b"retry: %d\n\n" % retry_ms())
             return response
         connections.open.add(events)
+        if not follower.is_at_head:
+            ctx.resources.metrics.event_replays.add(WAY)
         try:
             await events.run(response)
         finally:
@@ -110,10 +113,17 @@ class EventStream:
                 continue
             give_up_at = loop.time() + OUTAGE_S
             if events:
+                self._count(events)
                 await self._pay(len(events))
                 await self._send(events)
             self._is_live = self._is_live or self._follower.is_at_head
             await self._follower.growth()
+
+    def _count(self, events: Sequence[Told | Gap]) -> None:
+        gaps = sum(isinstance(event, Gap) for event in events)
+        metrics = self._ctx.resources.metrics
+        metrics.event_deliveries.add(WAY, amount=len(events) - gaps)
+        metrics.event_gaps.add(WAY, amount=gaps)
 
     async def _pay(self, points: int) -> None:
         """Charge the caller a point for each event, waiting until there are enough."""
@@ -125,7 +135,7 @@ class EventStream:
             else:
                 return
 
-    async def _send(self, events: Sequence[PostEvent | Gap]) -> None:
+    async def _send(self, events: Sequence[Told | Gap]) -> None:
         piece: list[bytes] = []
         size = 0
         for event in events:
@@ -152,6 +162,7 @@ class EventStream:
         if self._ctx.viewer is not None and self._ctx.viewer.has_expired():
             self._end(ended(Unauthenticated(SIGNED_OUT)))
         elif self._stall.lasts_too_long(self._transport.get_write_buffer_size(), now):
+            self._ctx.resources.metrics.event_stalls.add()
             self._transport.abort()  # it comes back with the last id that it saw
         elif now - self._wrote_at >= self._ctx.settings.sse_heartbeat_s and not self._transport.is_closing():
             self._wrote_at = now
