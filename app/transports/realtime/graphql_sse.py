@@ -25,7 +25,7 @@ from app.transports.graphql.endpoint import (
     respond,
 )
 from app.transports.graphql.negotiation import LEGACY_TYPE, RESPONSE_TYPE, best_type
-from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, prepare
+from app.transports.graphql.pipeline import Answer, Prepared, encoded, execute, failed, prepare
 from app.transports.graphql.subscriptions import opened
 from app.transports.realtime.connections import CONNECTIONS, RETRY_WINDOW_MS, bound
 from app.transports.realtime.hub import HUB
@@ -85,7 +85,7 @@ async def streamed(request: web.Request, ctx: RequestContext, prepared: Prepared
     if not answer.went_through:
         return respond(request, answer, LEGACY_TYPE)
     response = await begun(request)
-    await response.write(b"event: next\ndata: %b\n\n%b" % (orjson.dumps(answer.body), COMPLETE))
+    await response.write(b"event: next\ndata: %b\n\n%b" % (encoded(answer.body), COMPLETE))
     await response.write_eof()
     return response
 

@@ -118,6 +118,14 @@ class Group:
             hearers = [listener for listener in waiting if listener.viewer_id in heard]
             callers = {listener.caller.key: listener.caller for listener in hearers}
             await self._send_to(hearers, news, await self._paid(callers.values(), news))
+            if await stream.is_last(happening):
+                self._finish([listener for listener in hearers if listener.cursor.position >= position])
+
+    def _finish(self, hearers: list[Listener]) -> None:
+        """Say to those who have heard the last event that nothing comes behind it."""
+        for listener in hearers:
+            if listener in self.live:
+                listener.finish()
 
     async def _paid(self, callers: Iterable[Caller], news: News) -> dict[str, Standing]:
         """Charge each caller once, however many of its listeners hear the event; return those who had points enough, by key."""
@@ -145,13 +153,13 @@ class Group:
         self._hub.deliveries += sent
 
     async def executed(self, happening: Happening) -> News:
-        """Return the answer to an event about a post that is there.
+        """Return the answer to an event about something that is there.
 
         Raises:
             Unavailable: the database was away meanwhile.
         """
-        post = await happening.post()
-        payload, cost = await self.subscription.shown(post, happening.cursor)
+        subject = await self.subscription.stream.subject(happening)
+        payload, cost = await self.subscription.shown(subject, happening.cursor)
         return News(payload, happening.cursor, cost)
 
     async def kept(self, happening: Happening) -> News:

@@ -72,6 +72,8 @@ async def pass_on(hub: "Hub", listener: Listener, group: Group, event: Event | G
     happening = Happening(hub.resources.db, event, epoch, lambda: viewers)
     if await stream.audience(happening, {listener.viewer_id}):
         await send(hub, listener, group, happening)
+        if await stream.is_last(happening):
+            listener.finish()
     elif stream.ends_without_post:
         await deliver(listener, gone(happening))
         listener.finish()
