@@ -101,11 +101,12 @@ def check_origin(request: web.Request) -> None:
 class SocketListener(Listener):
     """One subscription on a socket."""
 
-    __slots__ = ("_connection", "_tail", "id")
+    __slots__ = ("_connection", "_tail", "_transport", "id")
 
-    def __init__(self, connection: "SocketConnection", id_: str) -> None:
+    def __init__(self, connection: "SocketConnection", transport: asyncio.Transport, id_: str) -> None:
         super().__init__(connection.ctx, connection.caller)
         self._connection = connection
+        self._transport = transport
         self._tail = id_tail(id_)
         self.id = id_
 
@@ -115,7 +116,11 @@ class SocketListener(Listener):
 
     def send(self, news: News) -> bool:
         """Send a `next` unless the client does not read."""
-        return self._connection.write_if_read(news.frame(self._tail))
+        connection, transport = self._connection, self._transport
+        if connection.is_closing or transport.get_write_buffer_size() > connection.room_bytes:
+            return False
+        transport.write(news.frame(self._tail))
+        return True
 
     def finish(self, refusal: Answer | None = None) -> None:
         """Send `complete`, or the `error` that refuses it."""
@@ -130,9 +135,9 @@ class SocketConnection:
     """One client's socket: what the protocol decides, done on the wire. Frames are written whole, so none can break another."""
 
     __slots__ = (
-        *("_closing", "_counted", "_heard_at", "_hub", "_is_closing", "_opened_at", "_operations", "_pace", "_pinged_at"),
-        *("_protocol", "_request", "_room_bytes", "_settings", "_socket", "_stall", "_tasks", "_transport"),
-        *("caller", "ctx", "linger_s"),
+        *("_closing", "_counted", "_heard_at", "_hub", "_opened_at", "_operations", "_pace", "_pinged_at"),
+        *("_protocol", "_request", "_settings", "_socket", "_stall", "_tasks", "_transport"),
+        *("caller", "ctx", "is_closing", "linger_s", "room_bytes"),
     )
 
     ctx: RequestContext  # the viewer of the whole connection; each operation has a context of its own
@@ -145,7 +150,7 @@ class SocketConnection:
         self._transport = transport
         self._protocol = Protocol()
         self._settings = settings = request.app[RESOURCES].settings
-        self._room_bytes = settings.ws_catch_up_bytes
+        self.room_bytes = settings.ws_catch_up_bytes
         self._hub = request.app[HUB]
         self._tasks: set[asyncio.Task[None]] = set()
         self._operations: dict[str, asyncio.Task[None] | SocketListener] = {}
@@ -154,7 +159,7 @@ class SocketConnection:
         self._stall = Stall(settings)
         self._opened_at = self._heard_at = now
         self._pinged_at: float | None = None
-        self._is_closing = False
+        self.is_closing = False
         self._closing: asyncio.Task[None] | None = None
         self.linger_s = CLOSE_TIMEOUT_S
 
@@ -172,7 +177,7 @@ class SocketConnection:
                 elif message.type is WSMsgType.BINARY:
                     await self._close(CloseCode.MALFORMED, "Messages are text")
         finally:
-            self._is_closing = True
+            self.is_closing = True
             self._end_operations()
             if self._protocol.state is State.ACKNOWLEDGED:
                 self._hub.unwatch(self, self.ctx)
@@ -252,7 +257,7 @@ class SocketConnection:
         if isinstance(subscription, Answer):
             return subscription
         cursor = await services.updates.start(ctx, subscription.stream.after)
-        listener = self._operations[id_] = SocketListener(self, id_)
+        listener = self._operations[id_] = SocketListener(self, self._transport, id_)
         self._hub.listen(listener, subscription, cursor)
         return None
 
@@ -286,7 +291,7 @@ class SocketConnection:
 
     def look_after(self, now: float) -> None:
         """Do what is due: end what lasts too long, ask whether the client is there."""
-        if not self._is_closing:
+        if not self.is_closing:
             self._end_if_due(now)
             self._beat(now)
 
@@ -305,7 +310,7 @@ class SocketConnection:
         """Ask a silent client whether it is there, and give up on one that does not answer."""
         if self._pinged_at is not None:
             if now - self._pinged_at >= self._settings.ws_heartbeat_s / 2:
-                self._is_closing = True
+                self.is_closing = True
                 self._transport.abort()  # half of a connection: nobody is there to say goodbye to
         elif now - self._heard_at >= self._settings.ws_heartbeat_s:
             self._pinged_at = now
@@ -338,20 +343,12 @@ class SocketConnection:
             ConnectionError: it is gone.
         """
         await self._request.writer.drain()
-        if self._is_closing:
+        if self.is_closing:
             raise ConnectionResetError("The socket is closing.")
-
-    def write_if_read(self, frame: bytes) -> bool:
-        """Write a whole frame unless much is unread; say whether it was written. Thousands of times an event."""
-        transport = self._transport
-        if self._is_closing or transport.get_write_buffer_size() > self._room_bytes:
-            return False
-        transport.write(frame)
-        return True
 
     def write_frame(self, frame: bytes) -> None:
         """Write a whole frame; never waits."""
-        if not self._is_closing and not self._transport.is_closing():
+        if not self.is_closing and not self._transport.is_closing():
             self._transport.write(frame)
 
     async def _write(self, message: bytes) -> None:
@@ -360,14 +357,14 @@ class SocketConnection:
 
     async def _close(self, code: int, reason: str) -> None:
         # A close frame holds at most 123 bytes of reason, and a character cut in two would make it unreadable.
-        self._is_closing = True
+        self.is_closing = True
         shortened = reason.encode()[:120].decode(errors="ignore")
         await self._socket.close(code=code, message=shortened.encode(), drain=False)
 
     def close_soon(self, code: int, reason: str) -> None:
         """Close it without waiting for that."""
-        if not self._is_closing:
-            self._is_closing = True
+        if not self.is_closing:
+            self.is_closing = True
             self._end_operations()
             self._closing = asyncio.ensure_future(guarded(self._close(code, reason)))
 
