@@ -55,7 +55,7 @@ async def test_rest_keeps_what_its_document_says(patient_server, tmp_path, examp
         *(str(Path(sys.executable).with_name("st")), "--no-color", "--config-file", str(config)),
         *("run", str(document), "--url", server.url, "--header", f"Authorization: Bearer {DEMO_TOKEN}"),
         *("--seed", SEED, "--max-examples", str(examples), "--phases", "coverage,fuzzing"),
-        *("--checks", ",".join(CHECKS), "--warnings", "off"),
+        *("--checks", ",".join(CHECKS), "--warnings", "off", "--request-timeout", "60"),
     ]
     process = await asyncio.create_subprocess_exec(
         *command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
