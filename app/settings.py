@@ -16,6 +16,9 @@ from app.domain.errors import ConfigurationError
 PREFIX = "FEEDGRAPH_"
 ENV_FILE = Path(".env")
 
+FIRST_PORT, FIRST_GRPC_PORT = 8000, 50051  # what people expect
+GRPC_PORTS = 65_536 - FIRST_GRPC_PORT
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
@@ -43,8 +46,11 @@ class Settings(BaseSettings):
     )
     env: Literal["development", "production"] = Field("development", description="production hides errors' details and GraphiQL")
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 for every interface")
-    port: Port = Field(8000, description="port of GraphQL, REST and GraphiQL")
-    grpc_port: Port = Field(50051, description="port kept for the gRPC face, which is not served yet")
+    port: Port = Field(FIRST_PORT, description="port of GraphQL, REST and GraphiQL")
+    grpc: bool = Field(True, description="serve gRPC, too")
+    grpc_port: Port | None = Field(
+        None, description="port of gRPC; unset: 50051 beside port 8000, one more beside 8001, and so on"
+    )
     data_dir: Path | None = Field(None, description="home of the embedded servers; unset: .feedgraph/<port>")
     redis_prefix: str = Field("feedgraph:", min_length=1, description="first part of every Redis key and channel")
 
@@ -130,11 +136,34 @@ class Settings(BaseSettings):
     sign_in_attempts: Positive = Field(10, description="sign-in attempts for one account in 15 minutes")
     sign_ups_per_hour: Positive | None = Field(None, description="sign-ups from one address; unset: 20, in development 1,000")
 
+    # Jobs.
+    worker: bool = Field(True, description="run jobs inside the server; false: only `feedgraph worker` runs them")
+    jobs_at_once: Positive = Field(4, description="jobs that one process runs at once")
+    max_jobs_per_user: Positive = Field(10, description="jobs of one user that have not ended")
+    job_attempts: Positive = Field(5, description="starts of a job, crashes included, before it becomes a dead letter")
+    job_backoff_s: Seconds = Field(
+        1, description="wait before a job's second attempt at most; twice as long before each next one"
+    )
+    job_backoff_max_s: Seconds = Field(300, description="longest wait before an attempt")
+    job_heartbeat_s: Seconds = Field(15, description="a worker silent for so long has died: another one takes its jobs")
+    job_poll_s: Seconds = Field(5, description="how often workers look for jobs whose wake-up was lost")
+    job_stop_s: Seconds = Field(3, description="time for running jobs to end on SIGTERM; after it they are handed back")
+    job_ttl_s: Positive = Field(30 * 24 * 3600, description="how long a job is kept after its end")
+
+    max_upload_bytes: Positive = Field(256 * 1024 * 1024, description="an archive to import")
+    max_unpacked_bytes: Positive = Field(2 * 1024**3, description="what an archive may unpack to, as far as it is read")
+    max_archive_item_bytes: Positive = Field(1024 * 1024, description="one entry of an archive, such as a post with its context")
+    upload_ttl_s: Positive = Field(7 * 24 * 3600, description="how long an archive is kept for attempts to import it")
+    export_ttl_s: Positive = Field(24 * 3600, description="how long an export can be fetched")
+
     # Live delivery.
     ws_init_timeout_s: Seconds = Field(5, description="time for connection_init on a WebSocket")
     ws_heartbeat_s: Seconds = Field(25, description="pings to idle WebSockets; a peer that does not answer is closed")
     ws_max_message_bytes: Positive = Field(64 * 1024, description="one WebSocket message from a client")
     ws_max_operations: Positive = Field(200, description="operations running on one WebSocket")
+    grpc_keepalive_s: Seconds = Field(25, description="pings to idle gRPC connections; a peer that does not answer is closed")
+    grpc_write_timeout_s: Seconds = Field(10, description="time that a gRPC stream's reader may leave one event unread")
+    grpc_max_calls: Positive = Field(2_000, description="gRPC calls at once in one process, open streams included")
     ws_messages_per_s: Positive = Field(50, description="messages from one WebSocket, after a burst of 200; those beyond wait")
     ws_catch_up_bytes: Positive = Field(
         256 * 1024, description="unread by a client: beyond, it reads on from the log when it can"
@@ -210,6 +239,16 @@ class Settings(BaseSettings):
     def home(self) -> Path:
         """The absolute directory of the embedded servers; each port has its own, so that two servers run side by side."""
         return (self.data_dir or Path(".feedgraph") / str(self.port)).expanduser().absolute()
+
+    @property
+    def served_grpc_port(self) -> int:
+        """The port of gRPC; each port of HTTP has its own beside it, so that two servers run side by side."""
+        return self.grpc_port or FIRST_GRPC_PORT + (self.port - FIRST_PORT) % GRPC_PORTS
+
+    @property
+    def grpc_address(self) -> str:
+        """The host and the port of gRPC."""
+        return f"[{self.host}]:{self.served_grpc_port}" if ":" in self.host else f"{self.host}:{self.served_grpc_port}"
 
     @property
     def new_documents_allowed(self) -> int:

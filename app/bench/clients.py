@@ -97,13 +97,21 @@ async def graphql(wire: Wire, screen: Screen, target: Target) -> tuple[Any, int]
     return await wire.graphql(screen.query, screen.variables(target)), 1
 
 
+async def over_grpc(wire: Any, screen: Screen, target: Target) -> tuple[Any, int]:
+    """Assemble the screen by gRPC's batches; return it with the chain's length."""
+    from app.bench.grpc_client import grpc_calls  # noqa: PLC0415  # grpc takes long to import
+
+    return await grpc_calls(wire, screen, target)
+
+
 @dataclass(frozen=True)
 class Client:
     """A way to get a screen: how, and in words. `is_extra`: only where every way is asked for."""
 
-    fetch: Callable[[Wire, Screen, Target], Awaitable[tuple[Any, int]]]  # gives the screen and its sequential round trips
+    fetch: Callable[[Any, Screen, Target], Awaitable[tuple[Any, int]]]  # gives the screen and its sequential round trips
     meaning: str
     is_extra: bool = False
+    speaks_grpc: bool = False  # and so has a wire of its own
 
 
 CLIENTS: dict[str, Client] = {
@@ -114,6 +122,12 @@ CLIENTS: dict[str, Client] = {
     "GraphQL": Client(graphql, "one request."),
     "tuned REST": Client(
         including, "only the fields that are shown, neighbours along with include=, everything at once.", is_extra=True
+    ),
+    "gRPC": Client(
+        over_grpc,
+        "a call for each list or batch of lists, authors included, siblings at once.",
+        is_extra=True,
+        speaks_grpc=True,
     ),
 }
 

@@ -4,7 +4,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from app.bench.clients import Client, chosen_clients
 from app.bench.listeners import listener_of
 from app.bench.processes import family_cpu_s
 from app.bench.screens import SCREENS, Screen, Target
-from app.bench.wire import CannotMeasure, Traffic, Wire, opened
+from app.bench.wire import CannotMeasure, Traffic, opened
 
 GET_READY = "Looking for a thread"
 
@@ -33,11 +33,13 @@ class Plan:
     round_trip_ms: float = 50
     cpu_runs: int = 20  # the system tells hundredths of a second
     every: bool = False  # all clients instead of the usual three
+    grpc: str | None = None  # where the server listens for gRPC (host:port); None: that client is left out
 
     @property
     def clients(self) -> dict[str, Client]:
         """The clients that are compared, by name."""
-        return chosen_clients(every=self.every)
+        chosen = chosen_clients(every=self.every)
+        return {name: client for name, client in chosen.items() if self.grpc or not client.speaks_grpc}
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ async def measure(plan: Plan, progress: Callable[[str, int, int], None]) -> Repo
     total = len(SCREENS) * (plan.runs + 1)
     progress(GET_READY, 0, total)
     async with AsyncExitStack() as stack:
-        wires = {name: await stack.enter_async_context(opened(plan.url)) for name in plan.clients}
+        wires = {name: await stack.enter_async_context(wire_of(client, plan)) for name, client in plan.clients.items()}
         scout = await stack.enter_async_context(opened(plan.url))
         target = await targets.find(scout, user_id=plan.user_id, post_id=plan.post_id, token=plan.token)
         costs: list[Cost] = []
@@ -105,7 +107,16 @@ async def measure(plan: Plan, progress: Callable[[str, int, int], None]) -> Repo
     return Report(plan, target, datetime.now(UTC), tuple(costs))
 
 
-async def all_clients(wires: dict[str, Wire], screen: Screen, target: Target, plan: Plan, *, counted: bool) -> dict[str, Run]:
+def wire_of(client: Client, plan: Plan) -> AbstractAsyncContextManager[Any]:
+    """Return the wire that a client speaks over: connections of its own to the server."""
+    if not client.speaks_grpc:
+        return opened(plan.url)
+    from app.bench import grpc_client  # noqa: PLC0415  # grpc takes long to import
+
+    return grpc_client.opened(plan.grpc or "")
+
+
+async def all_clients(wires: dict[str, Any], screen: Screen, target: Target, plan: Plan, *, counted: bool) -> dict[str, Run]:
     """Let each client get the screen once.
 
     Raises:
@@ -122,7 +133,7 @@ async def all_clients(wires: dict[str, Wire], screen: Screen, target: Target, pl
     return runs
 
 
-async def cpu_of(wire: Wire, client: Client, screen: Screen, target: Target, plan: Plan) -> float | None:
+async def cpu_of(wire: Any, client: Client, screen: Screen, target: Target, plan: Plan) -> float | None:
     """Return the CPU milliseconds that the server and what it started spend on a screen; None where they cannot be seen."""
     pid = await asyncio.to_thread(listener_of, plan.url)
     if pid is None:

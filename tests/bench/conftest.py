@@ -48,11 +48,12 @@ class Relay:
 
 @pytest.fixture
 async def start_relay(demo_server: TestServer) -> AsyncIterator[Callable[..., Awaitable[Relay]]]:
-    """A function that starts a relay to the server; `change` may change what goes to the client."""
-    address = urlsplit(demo_server.url)
+    """A function that starts a relay to the server (or to another address); `change` may change what goes to the client."""
     async with AsyncExitStack() as stack:
 
-        async def start(change: Callable[[bytes], bytes] = bytes) -> Relay:
+        async def start(change: Callable[[bytes], bytes] = bytes, *, to: str | None = None) -> Relay:
+            address = urlsplit(f"http://{to}" if to else demo_server.url)
+
             async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 from_server, to_server = await asyncio.open_connection(address.hostname, address.port)
                 with suppress(ConnectionError):
