@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test differential reconnects check lint lock clean reset setup setup-tests
+.PHONY: help run test differential reconnects check lint lock protos clean reset setup setup-tests
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHON
@@ -36,6 +36,9 @@ lint: setup-tests ## everything of `make check` but the tests
 
 lock: setup ## lock the newest versions that fit pyproject.toml; ARGS=--upgrade takes newer ones than before
 	@exec scripts/lock $(ARGS)
+
+protos: setup ## build the Python stubs of protos/ anew (setting up does so whenever protos/ change)
+	@exec scripts/protos
 
 clean: ## remove the environment, builds and caches; the data stay
 	@exec scripts/clean

@@ -16,6 +16,9 @@ from app.domain.errors import ConfigurationError
 PREFIX = "FEEDGRAPH_"
 ENV_FILE = Path(".env")
 
+FIRST_PORT, FIRST_GRPC_PORT = 8000, 50051  # what people expect
+GRPC_PORTS = 65_536 - FIRST_GRPC_PORT
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
@@ -43,8 +46,11 @@ class Settings(BaseSettings):
     )
     env: Literal["development", "production"] = Field("development", description="production hides errors' details and GraphiQL")
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 for every interface")
-    port: Port = Field(8000, description="port of GraphQL, REST and GraphiQL")
-    grpc_port: Port = Field(50051, description="port kept for the gRPC face, which is not served yet")
+    port: Port = Field(FIRST_PORT, description="port of GraphQL, REST and GraphiQL")
+    grpc: bool = Field(True, description="serve gRPC, too")
+    grpc_port: Port | None = Field(
+        None, description="port of gRPC; unset: 50051 beside port 8000, one more beside 8001, and so on"
+    )
     data_dir: Path | None = Field(None, description="home of the embedded servers; unset: .feedgraph/<port>")
     redis_prefix: str = Field("feedgraph:", min_length=1, description="first part of every Redis key and channel")
 
@@ -155,6 +161,9 @@ class Settings(BaseSettings):
     ws_heartbeat_s: Seconds = Field(25, description="pings to idle WebSockets; a peer that does not answer is closed")
     ws_max_message_bytes: Positive = Field(64 * 1024, description="one WebSocket message from a client")
     ws_max_operations: Positive = Field(200, description="operations running on one WebSocket")
+    grpc_keepalive_s: Seconds = Field(25, description="pings to idle gRPC connections; a peer that does not answer is closed")
+    grpc_write_timeout_s: Seconds = Field(10, description="time that a gRPC stream's reader may leave one event unread")
+    grpc_max_calls: Positive = Field(2_000, description="gRPC calls at once in one process, open streams included")
     ws_messages_per_s: Positive = Field(50, description="messages from one WebSocket, after a burst of 200; those beyond wait")
     ws_catch_up_bytes: Positive = Field(
         256 * 1024, description="unread by a client: beyond, it reads on from the log when it can"
@@ -230,6 +239,16 @@ class Settings(BaseSettings):
     def home(self) -> Path:
         """The absolute directory of the embedded servers; each port has its own, so that two servers run side by side."""
         return (self.data_dir or Path(".feedgraph") / str(self.port)).expanduser().absolute()
+
+    @property
+    def served_grpc_port(self) -> int:
+        """The port of gRPC; each port of HTTP has its own beside it, so that two servers run side by side."""
+        return self.grpc_port or FIRST_GRPC_PORT + (self.port - FIRST_PORT) % GRPC_PORTS
+
+    @property
+    def grpc_address(self) -> str:
+        """The host and the port of gRPC."""
+        return f"[{self.host}]:{self.served_grpc_port}" if ":" in self.host else f"{self.host}:{self.served_grpc_port}"
 
     @property
     def new_documents_allowed(self) -> int:

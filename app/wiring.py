@@ -31,6 +31,7 @@ from app.settings import Settings
 from app.stores.attempts import Attempts
 from app.stores.buckets import Buckets
 from app.stores.persisted import PersistedTexts
+from app.transports.http.health import Checks
 from app.transports.http.server import application, serving
 from app.transports.http.slow_heads import SlowHeads
 
@@ -181,9 +182,33 @@ async def running(settings: Settings, addresses: Addresses, *, say: Say, shares_
         checks = readiness(resources.db, redis)
         app = application(resources, checks, demo_token=demo_token, slow_heads=slow_heads)
         worker = working(resources) if settings.worker else nullcontext()
-        listening = serving(app, host=settings.host, port=settings.port, slow_heads=slow_heads, shares_port=shares_port)
-        async with worker, listening:
+        async with (
+            worker,
+            grpc_served(resources, checks, shares_port=shares_port) as drain_grpc,
+            serving(app, host=settings.host, port=settings.port, slow_heads=slow_heads, shares_port=shares_port),
+        ):
             yield Running(resources, redis, demo_token, app)
+            await drain_grpc()  # both ports take their leave at the same time
+
+
+@asynccontextmanager
+async def grpc_served(resources: Resources, checks: Checks, *, shares_port: bool) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Serve gRPC, too, while the context is open, where it is wanted; give what begins its end.
+
+    Raises:
+        ConfigurationError: its port is not to be had.
+    """
+    if not resources.settings.grpc:
+        yield nothing
+        return
+    from app.transports.grpc import server  # noqa: PLC0415  # grpc takes long to import, and most commands do not serve
+
+    async with server.serving(resources, checks, shares_port=shares_port) as served:
+        yield served.drain
+
+
+async def nothing() -> None:
+    """Do nothing."""
 
 
 @asynccontextmanager

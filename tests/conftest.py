@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
+import asyncpg
 import pytest
 from aiohttp import web_app
 
@@ -37,13 +38,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # for whoever still writes (a relay that is stopping), and keeps them away meanwhile.
 TABLES = "dead_letters, jobs, pgqueuer, blobs, idempotency_keys, likes, follows, posts, sessions, users, outbox, event_log"
 EMPTY = f"""
-begin;
+set local lock_timeout = 100;
 lock table {TABLES}, event_log_head in exclusive mode;
 {"".join(f"delete from {table};" for table in TABLES.split(", "))}
-update event_log_head set position = 0, oldest = 0;
-commit
+update event_log_head set position = 0, oldest = 0
 """
-TRIES_TO_EMPTY = 5
+TRIES_TO_EMPTY = 100
 
 
 def pytest_collection_finish():
@@ -119,13 +119,15 @@ async def db(migrated: Database) -> Database:
 
 
 async def empty(db: Database) -> None:
-    """Remove all rows, again where a relay that was stopping took its locks in another order."""
-    for _ in range(TRIES_TO_EMPTY - 1):
+    """Remove all rows, again and again while somebody who is stopping holds locks or takes them in another order."""
+    for left in reversed(range(TRIES_TO_EMPTY)):
         try:
-            return await db.execute(EMPTY)
-        except Conflict:
-            continue
-    return await db.execute(EMPTY)
+            async with db.transaction() as tx:
+                return await tx.execute(EMPTY)
+        except (Conflict, asyncpg.LockNotAvailableError):
+            if not left:
+                raise
+    return None
 
 
 @pytest.fixture
@@ -136,7 +138,7 @@ def settings(servers: Addresses) -> Settings:
 
 def make_settings(**changes) -> Settings:
     """Return settings for a test server: defaults, whatever the environment says, and these changes."""
-    own = {"port": free_port(), "redis_prefix": f"test:{secrets.token_hex(6)}:"}
+    own = {"port": free_port(), "grpc": False, "grpc_port": free_port(), "redis_prefix": f"test:{secrets.token_hex(6)}:"}
     # Tests write many documents from one address, and count statements whether or not a second has passed.
     values = {**own, "max_new_documents_per_minute": 100_000, "session_cache_s": 0.0, **changes}
     return unchanged_settings().model_copy(update=values)

@@ -1,10 +1,12 @@
-"""Three clients of one server: two of REST, which assemble a screen piece by piece, and one of GraphQL."""
+"""The clients of one server: of REST, which assemble a screen from pieces, and of GraphQL."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
+from app.bench.including import including
 from app.bench.screens import Item, Result, Screen, Target
 from app.bench.wire import CannotMeasure, Wire
 
@@ -95,8 +97,41 @@ async def graphql(wire: Wire, screen: Screen, target: Target) -> tuple[Any, int]
     return await wire.graphql(screen.query, screen.variables(target)), 1
 
 
-CLIENTS: dict[str, Callable[[Wire, Screen, Target], Awaitable[tuple[Any, int]]]] = {
-    "naive REST": naive,
-    "careful REST": careful,
-    "GraphQL": graphql,
+async def over_grpc(wire: Any, screen: Screen, target: Target) -> tuple[Any, int]:
+    """Assemble the screen by gRPC's batches; return it with the chain's length."""
+    from app.bench.grpc_client import grpc_calls  # noqa: PLC0415  # grpc takes long to import
+
+    return await grpc_calls(wire, screen, target)
+
+
+@dataclass(frozen=True)
+class Client:
+    """A way to get a screen: how, and in words. `is_extra`: only where every way is asked for."""
+
+    fetch: Callable[[Any, Screen, Target], Awaitable[tuple[Any, int]]]  # gives the screen and its sequential round trips
+    meaning: str
+    is_extra: bool = False
+    speaks_grpc: bool = False  # and so has a wire of its own
+
+
+CLIENTS: dict[str, Client] = {
+    "naive REST": Client(naive, "one request for every reference it meets, again for one that it has seen, one after the other."),
+    "careful REST": Client(
+        careful, "each distinct thing once, no empty list, everything at once that has a known address (six connections)."
+    ),
+    "GraphQL": Client(graphql, "one request."),
+    "tuned REST": Client(
+        including, "only the fields that are shown, neighbours along with include=, everything at once.", is_extra=True
+    ),
+    "gRPC": Client(
+        over_grpc,
+        "a call for each list or batch of lists, authors included, siblings at once.",
+        is_extra=True,
+        speaks_grpc=True,
+    ),
 }
+
+
+def chosen_clients(*, every: bool) -> dict[str, Client]:
+    """Return the clients that are compared."""
+    return {name: client for name, client in CLIENTS.items() if every or not client.is_extra}

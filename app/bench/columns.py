@@ -1,25 +1,41 @@
 """The columns of the comparison: one list for the terminal, Markdown and the page."""
 
+import math
 from dataclasses import dataclass
+from typing import Protocol
 
-from app.bench.fetches import Cost, Plan
+from app.bench.fetches import Plan
+
+
+class Row(Protocol):
+    """One line of a comparison: what was done, by which client, and its measures as further fields."""
+
+    @property
+    def screen(self) -> str:
+        """What was done."""
+
+    @property
+    def client(self) -> str:
+        """By whom, or how."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One measure: the field of `Cost`, how it is headed, and what exactly is counted."""
+    """One measure: the field of a row, how it is headed, and what exactly is counted."""
 
     field: str
     heading: str
     meaning: str
 
-    def of(self, cost: Cost) -> float:
-        """Return the column's number."""
-        return float(getattr(cost, self.field))
+    def of(self, cost: Row) -> float | None:
+        """Return the column's number, None where it could not be measured."""
+        value = getattr(cost, self.field)
+        return None if value is None or math.isnan(value) else float(value)
 
-    def text(self, cost: Cost) -> str:
+    def text(self, cost: Row) -> str:
         """Return the column's number as people read it."""
-        return number_text(self.of(cost))
+        number = self.of(cost)
+        return "–" if number is None else number_text(number)
 
 
 def columns_of(plan: Plan) -> list[Column]:
@@ -53,6 +69,12 @@ def columns_of(plan: Plan) -> list[Column]:
             "not needed",
             "Body bytes beyond the least that the screen needs: each distinct user and post once, as compact JSON of just the "
             "fields that it shows. Other fields, the same author again and envelopes are not needed, for GraphQL too.",
+        ),
+        Column(
+            "cpu_ms",
+            "CPU ms",
+            f"CPU time of the server for one screen, with what it started (its own PostgreSQL and Valkey): the mean of "
+            f"{plan.cpu_runs} fetches in a row; – where the server runs elsewhere.",
         ),
         Column("wall_ms", "ms here", f"Wall time of one screen as measured, with open connections; {how_often}."),
         Column(

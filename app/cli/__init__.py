@@ -6,6 +6,7 @@ from app.cli import (
     bench,
     bench_cache,
     bench_engine,
+    bench_live,
     demo,
     fan_out,
     jobs,
@@ -38,6 +39,7 @@ app.add_typer(jobs.app, name="jobs")
 app.command()(tail.tail)
 app.add_typer(posts.app, name="posts")
 app.add_typer(tokens.app, name="tokens")
+bench.app.command()(bench_live.live)
 bench.app.command()(bench_engine.engine)
 bench.app.command()(bench_cache.cache)
 app.add_typer(bench.app, name="bench")

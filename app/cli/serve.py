@@ -38,7 +38,9 @@ def serve(
     if ready_fd is not None:
         uvloop.run(serve_as_one_of_many(settings, ready_fd))
         return
-    refuse_taken_port(settings)
+    refuse_taken_port(settings.host, settings.port, "FEEDGRAPH_PORT")
+    if settings.grpc:
+        refuse_taken_port(settings.host, settings.served_grpc_port, "FEEDGRAPH_GRPC_PORT")
     with owned(settings) as addresses:
         try:
             if demo and settings.is_production:
@@ -95,21 +97,21 @@ def secret(value: SecretStr | None) -> str:
     return value.get_secret_value() if value else ""
 
 
-def refuse_taken_port(settings: Settings) -> None:
-    """Say at once, before anything else is started, that the port is not to be had.
+def refuse_taken_port(host: str, port: int, variable: str) -> None:
+    """Say at once, before anything else is started, that a port is not to be had.
 
     Raises:
         ConfigurationError: another program listens there, or this user may not.
     """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.host, settings.port))
+            probe.bind((host, port))
         except OSError as error:
             message = (
-                f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}. "
-                "Set FEEDGRAPH_PORT or FEEDGRAPH_HOST, or stop the program that listens there."
+                f"Cannot listen on {host} port {port}: {error.strerror}. "
+                f"Set {variable} or FEEDGRAPH_HOST, or stop the program that listens there."
             )
             raise ConfigurationError(message) from error
 
@@ -120,6 +122,8 @@ def announce(settings: Settings, demo_token: str | None) -> None:
     base = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
     example = f"/users/{DEMO_USER_ID}/posts" if demo_token else ""
     rows = [("GraphQL", f"{base}/graphql"), ("REST", f"{base}/api/v1{example}"), ("Health", f"{base}/readyz")]
+    if settings.grpc:
+        rows.insert(2, ("gRPC", settings.grpc_address.replace(settings.host, host)))
     if settings.serves_graphiql:
         rows.insert(0, ("GraphiQL", f"{base}/graphql   (open it in a browser)"))
     if demo_token:

@@ -1,11 +1,14 @@
 """What happened, in the order of the log, and the position that a listener hands back to go on from there."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
-from app.domain.errors import CursorInvalid
+from app.domain.errors import CursorInvalid, InvalidInput
+from app.domain.ids import parse_id
 from app.domain.models import Post
 
 EVENT_CURSOR = re.compile(r"(0|[1-9][0-9]{0,18})-(0|[1-9][0-9]{0,18})", re.ASCII)
@@ -125,3 +128,36 @@ def about_user(type_: EventType, user_id: int) -> NewEvent:
 def about_session(session_id: int) -> NewEvent:
     """Return the event that tells that a session has ended."""
     return NewEvent(EventType.SESSION_REVOKED, (session_topic(session_id),), session_id)
+
+
+MAX_TOPICS = 50
+TOPICS_OF: Final = {"author": author_topic, "post": post_topic}
+KNOWN_TOPICS = "posts, feed, author:ID or post:ID"
+
+
+def topics_named(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the topics that a listener names, each once, in canonical form.
+
+    Raises:
+        InvalidInput: there is none, there are too many, or one is unknown.
+    """
+    topics = tuple(dict.fromkeys(topic_named(name.strip()) for name in names))
+    if not topics:
+        raise InvalidInput(f"topics must name what to listen to: {KNOWN_TOPICS}.", field="topics")
+    if len(topics) > MAX_TOPICS:
+        raise InvalidInput(f"At most {MAX_TOPICS} topics at once; these are {len(topics)}.", field="topics")
+    return topics
+
+
+def topic_named(name: str) -> str:
+    """Return the topic of a name.
+
+    Raises:
+        InvalidInput: there is no such topic.
+    """
+    if name in {PUBLIC_POSTS, FEED}:
+        return name
+    kind, _, id_ = name.partition(":")
+    if kind not in TOPICS_OF:
+        raise InvalidInput(f"A topic is one of {KNOWN_TOPICS}.", field="topics")
+    return TOPICS_OF[kind](parse_id(id_, field="topics"))

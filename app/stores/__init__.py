@@ -19,6 +19,7 @@ from app.stores import (
     nodes,
     persisted,
     posts,
+    rendering,
     sessions,
     users,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "nodes",
     "persisted",
     "posts",
+    "rendering",
     "sessions",
     "users",
 ]

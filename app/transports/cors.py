@@ -6,6 +6,7 @@ Tokens travel in a header that a page has to set itself; there are no cookies, h
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from app.settings import Settings
 from app.transports.exchange import RESOURCES
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
@@ -37,12 +38,16 @@ async def preflights(request: web.Request, handler: Handler) -> web.StreamRespon
 
 async def share(request: web.Request, response: web.StreamResponse) -> None:
     """Let a page of an allowed origin read the response, whichever face it comes from."""
-    if not request.app[RESOURCES].settings.allowed_origins:
-        return
-    response.headers[hdrs.VARY] = ", ".join(filter(None, (response.headers.get(hdrs.VARY), hdrs.ORIGIN)))
+    vary(request.app[RESOURCES].settings, response)
     if origin := allowed_origin(request):
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
         response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = SHOWN
+
+
+def vary(settings: Settings, response: web.StreamResponse) -> None:
+    """Keep what is said to a page of one origin from being kept for those of others."""
+    if settings.allowed_origins:
+        response.headers[hdrs.VARY] = ", ".join(filter(None, (response.headers.get(hdrs.VARY), hdrs.ORIGIN)))
 
 
 def allowed_origin(request: web.Request) -> str | None:

@@ -14,12 +14,32 @@ INTERNAL = "INTERNAL_SERVER_ERROR"
 INTERNAL_MESSAGE = "Something went wrong on our side. Tell us the errorId if it happens again."
 
 
+GRPC_STATUSES: Final[dict[int, str]] = {  # where a row names no other; see the comments of grpc's own status codes
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ABORTED",
+    410: "OUT_OF_RANGE",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a code means: the HTTP status where there is no data, and whether the server's owner should hear of it."""
+    """What a code means: the HTTP status where there is no data, gRPC's status (absent: the one that goes with HTTP's), and
+    whether the server's owner should hear of it."""
 
     status: int
+    grpc: str = ""
     is_logged: bool = False
+
+    @property
+    def grpc_status(self) -> str:
+        """The name of gRPC's status code."""
+        return self.grpc or GRPC_STATUSES.get(self.status, "INVALID_ARGUMENT")
 
 
 ROWS: Final[dict[str, Row]] = {
@@ -56,7 +76,7 @@ ROWS: Final[dict[str, Row]] = {
     # The domain.
     "BAD_USER_INPUT": Row(422),
     "PAGE_SIZE": Row(422),
-    "CURSOR_INVALID": Row(400),
+    "CURSOR_INVALID": Row(400, "OUT_OF_RANGE"),
     "IDEMPOTENCY_MISMATCH": Row(422),
     "ARCHIVE_INVALID": Row(422),
     "ARCHIVE_TOO_LARGE": Row(422),
@@ -67,6 +87,9 @@ ROWS: Final[dict[str, Row]] = {
     "CONFLICT": Row(409),
     "GONE": Row(410),
     "THROTTLED": Row(429),
+    # Streams that end. The caller goes on from the cursor that comes with it.
+    "SLOW_CONSUMER": Row(408, "ABORTED"),
+    "GOING_AWAY": Row(503),
     # The server.
     "DEADLINE_EXCEEDED": Row(504, is_logged=True),
     "OVERLOADED": Row(503, is_logged=True),
@@ -97,11 +120,14 @@ class CloseCode:
 class RequestError(Exception):
     """A request that a face refuses by itself, before any service is asked."""
 
-    def __init__(self, code: str, message: str, *, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, *, headers: dict[str, str] | None = None, details: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.headers = headers or {}
+        self.details = details or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +148,7 @@ class Problem:
 def problem_of(error: BaseException) -> Problem:
     """Return the problem that a caller sees. What was not meant is masked: its id is in the log, with all details."""
     if isinstance(error, RequestError):
-        return Problem(error.code, error.message, headers=error.headers)
+        return Problem(error.code, error.message, error.details, error.headers)
     if not isinstance(error, FeedgraphError) or error.code not in ROWS:
         error_id = secrets.token_hex(8)
         log.error("unexpected_error", error_id=error_id, exc_info=error)

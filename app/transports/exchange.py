@@ -227,7 +227,13 @@ def json_response(
     request: web.Request, value: Any, *, status: int = 200, media_type: str = JSON_TYPE, headers: dict[str, str] | None = None
 ) -> web.Response:
     """Return a JSON response; with the counts where the caller asked for them."""
-    body = orjson.dumps(value)
+    return json_bytes(request, orjson.dumps(value), status=status, media_type=media_type, headers=headers)
+
+
+def json_bytes(
+    request: web.Request, body: bytes, *, status: int = 200, media_type: str = JSON_TYPE, headers: dict[str, str] | None = None
+) -> web.Response:
+    """Return the response of a value that is JSON already."""
     sent = {hdrs.CONTENT_TYPE: f"{media_type}; charset=utf-8", hdrs.CACHE_CONTROL: "no-store", **(headers or {})}
     if wants_counts(request):
         sent[COUNTS_HEADER] = counts_header(context_of(request).counts, body)

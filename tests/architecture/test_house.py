@@ -50,7 +50,8 @@ FOREIGN_NAMES = tuple(
 
 def modules():
     """Return the project's own modules."""
-    return sorted(path for path in APP.rglob("*.py") if "node_modules" not in path.parts)
+    built = {"node_modules", "stubs"}
+    return sorted(path for path in APP.rglob("*.py") if built.isdisjoint(path.parts))
 
 
 def tree_of(path):

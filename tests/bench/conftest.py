@@ -22,7 +22,7 @@ def quiet(*_args):
 
 def plan_for(url: str, **changes) -> Plan:
     """Return the plan for the demo person, with as few runs as there can be."""
-    return Plan(**{"url": url, "user_id": str(DEMO_USER_ID), "token": DEMO_TOKEN, "runs": 1, **changes})
+    return Plan(**{"url": url, "user_id": str(DEMO_USER_ID), "token": DEMO_TOKEN, "runs": 1, "cpu_runs": 1, **changes})
 
 
 @pytest.fixture
@@ -48,11 +48,12 @@ class Relay:
 
 @pytest.fixture
 async def start_relay(demo_server: TestServer) -> AsyncIterator[Callable[..., Awaitable[Relay]]]:
-    """A function that starts a relay to the server; `change` may change what goes to the client."""
-    address = urlsplit(demo_server.url)
+    """A function that starts a relay to the server (or to another address); `change` may change what goes to the client."""
     async with AsyncExitStack() as stack:
 
-        async def start(change: Callable[[bytes], bytes] = bytes) -> Relay:
+        async def start(change: Callable[[bytes], bytes] = bytes, *, to: str | None = None) -> Relay:
+            address = urlsplit(f"http://{to}" if to else demo_server.url)
+
             async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 from_server, to_server = await asyncio.open_connection(address.hostname, address.port)
                 with suppress(ConnectionError):

@@ -1,6 +1,8 @@
 """The comparison is fair, its numbers are those of the wire and of the server, and what it cannot measure it says."""
 
 import asyncio
+import os
+import socket
 
 import pytest
 from aiohttp import web
@@ -8,6 +10,7 @@ from aiohttp import web
 from app.bench import fetches, wire
 from app.bench.clients import CLIENTS, careful
 from app.bench.fetches import measure, needed_bytes
+from app.bench.listeners import listener_of
 from app.bench.screens import POSTS, SCREENS, Screen, Target
 from app.bench.wire import CannotMeasure
 from app.domain.demo import DEMO_TOKEN
@@ -75,6 +78,28 @@ async def test_thread_takes_the_requests_that_its_people_and_lists_demand(demo_s
     assert careful.requests == 2 + len(people) + sum(reply["repliesCount"] > 0 for reply in replies)
 
 
+async def test_every_way_is_compared_where_that_is_asked_for(demo_server):
+    report = await measure(plan_for(demo_server.url, every=True), quiet)
+    of_client = {name: [cost for cost in report.costs if cost.client == name] for name in CLIENTS}
+
+    assert [len(costs) for costs in of_client.values()] == [len(SCREENS)] * len(CLIENTS)
+    tuned = of_client["tuned REST"]
+    assert [(cost.requests, cost.round_trips) for cost in tuned] == [(2, 1), (1, 1), (2, 1)]
+    # A parent that the address names is looked up; people of a level are one statement, and those of all its replies another.
+    assert [cost.statements for cost in tuned] == [3, 5, 7]
+    assert all(cost.body_bytes < graphql.body_bytes * 1.5 for cost, graphql in zip(tuned, of_client["GraphQL"], strict=True))
+    assert all(cost.cpu_ms is not None and cost.cpu_ms >= 0 for cost in report.costs)
+
+
+def test_the_process_behind_an_address_is_found_on_this_machine_only():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert listener_of(f"http://127.0.0.1:{port}") == os.getpid()
+        assert listener_of(f"http://localhost:{port}") == os.getpid()
+    assert listener_of(f"http://127.0.0.1:{port}") is None
+    assert listener_of("http://192.0.2.1:80") is None
+
+
 @pytest.mark.parametrize("screen", [screen.name for screen in SCREENS])
 async def test_statements_and_rows_are_those_that_the_server_tells(demo_server, report, screen):
     _, counts = await shown(demo_server, report, screen)
@@ -90,7 +115,7 @@ async def test_bytes_are_those_that_pass_between_client_and_server(report, start
 
     async with wire.opened(relay.url) as client:
         client.token = DEMO_TOKEN
-        await CLIENTS[name](client, screen, report.target)
+        await CLIENTS[name].fetch(client, screen, report.target)
 
     assert (client.traffic.sent_bytes, client.traffic.received_bytes) == (relay.to_server_bytes, relay.to_client_bytes)
     assert client.traffic.wire_bytes > client.traffic.body_bytes > 0

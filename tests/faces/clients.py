@@ -1,36 +1,23 @@
-"""One small client interface, and the three faces behind it."""
+"""One small client interface, and the faces behind it."""
 
 import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from yarl import URL
 
 from tests.clients import Person, Socket, TestServer
+from tests.faces.grpc_client import GRPC
+from tests.faces.rows import Page, Refused, Row
+from tests.grpc_calls import connected
 
 POST = "id title content createdAt editedAt author { id } inReplyTo { id } likesCount repliesCount repostsCount"
 USER = "id username name bio avatarUrl createdAt followersCount followingCount postsCount"
 ARGUMENTS = "$first: Int, $after: Cursor, $last: Int, $before: Cursor"
 GIVEN = "first: $first, after: $after, last: $last, before: $before"
 LINKS = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
-
-Row = dict[str, Any]
-
-
-class Refused(Exception):
-    """The server refused; the text is the code."""
-
-
-@dataclass
-class Page:
-    """A page in the form that all faces can give; a cursor is None where there is no such page."""
-
-    rows: list[Row]
-    next: str | None
-    previous: str | None
 
 
 class Client(Protocol):
@@ -288,6 +275,9 @@ async def opened(face: str, server: TestServer, person: Person | None = None) ->
     headers = person.headers if person else {}
     if face == "REST":
         yield REST(server, headers)
+    elif face == "gRPC":
+        async with connected(server) as stubs:
+            yield GRPC(stubs, person)
     elif face == "GraphQL over HTTP":
         yield OverHTTP(server, headers)
     else:
@@ -296,4 +286,4 @@ async def opened(face: str, server: TestServer, person: Person | None = None) ->
         await socket.close()
 
 
-FACES = ("GraphQL over HTTP", "GraphQL over WebSocket", "REST")
+FACES = ("GraphQL over HTTP", "GraphQL over WebSocket", "REST", "gRPC")

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.clients import Person
-from tests.faces.clients import FACES, Refused, opened
+from tests.faces.clients import FACES, opened
+from tests.faces.rows import Refused
 from tests.faces.test_journey import on_every_face
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from structlog.testing import capture_logs
 
+from app.infra import telemetry
 from tests.clients import TestServer
 from tests.transports.graphql.test_caching import LATEST, ask, extension_of, is_hit, target
 from tests.transports.graphql.wire import NEW_TYPE, connected, read_answer
@@ -60,6 +62,8 @@ async def test_a_connection_that_only_hits_is_not_taken_for_a_silent_one(start_s
 
 async def test_hits_of_a_second_have_one_line_and_named_ones_their_own(hot: TestServer, monkeypatch):
     monkeypatch.setattr("app.transports.http.hits.LINE_EVERY_S", 0.01)
+    own: list[dict[str, Any]] = []
+    monkeypatch.setattr(telemetry.request_lines, "add", lambda **facts: own.append(facts))
     with capture_logs() as lines:
         for _ in range(3):
             await ask(hot, LATEST)
@@ -68,9 +72,7 @@ async def test_hits_of_a_second_have_one_line_and_named_ones_their_own(hot: Test
             while sum(line.get("requests", 0) for line in lines) < 3:  # noqa: ASYNC110  # the log wakes nobody
                 await asyncio.sleep(0.01)
 
-    sums = [line for line in lines if line["event"] == "cache_hits"]
-    own = [line for line in lines if line["event"] == "request"]
-    assert sum(line["requests"] for line in sums) == 3
+    assert sum(line["requests"] for line in lines if line["event"] == "cache_hits") == 3
     assert [(line["status"], line["statements"]) for line in own] == [(200, 0)]
 
 
@@ -81,3 +83,16 @@ async def test_an_upgrade_is_no_hit(hot: TestServer):
 
     assert answer.status == 400
     assert json.loads(answer.body)["code"] == "BAD_REQUEST"
+
+
+async def test_hits_for_strangers_are_kept_apart_from_those_for_pages_of_listed_origins(start_server):
+    server = await start_server(allowed_origins=["https://friend.example"])
+    await server.graphql(LATEST, extensions=extension_of(LATEST))
+    await ask(server, LATEST)
+    async with connected(server) as (reader, writer):
+        for lines, allowed in (((), None), (("Origin: https://friend.example",), "https://friend.example")):
+            writer.write(request_bytes(server, *lines))
+            answer = await read_answer(reader)
+            assert is_hit(answer)
+            assert answer.headers["vary"].endswith(", Origin")
+            assert answer.headers.get("access-control-allow-origin") == allowed

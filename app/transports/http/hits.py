@@ -12,6 +12,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from app.services.context import Resources
+from app.transports import cors
 from app.transports.exchange import COST_HEADER, COUNTS_HEADER
 from app.transports.graphql.caching import HIT_POINTS, key_of, shared_response
 from app.transports.graphql.endpoint import DRY_RUN_HEADER
@@ -69,6 +70,7 @@ class Hits:
             return await self._otherwise(request)
         self._slow_heads.hear(request)
         response = shared_response(request, self._resources, kept, left)
+        cors.vary(self._resources.settings, response)
         response.headers[REQUEST_ID_HEADER] = f"{self._ids}{self._answered & 0xFFFFFFFF:08x}"
         if self._answered == self._written:
             asyncio.get_running_loop().call_later(LINE_EVERY_S, self._write_line)

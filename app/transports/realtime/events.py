@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 
 from app.domain.errors import InvalidInput
-from app.domain.events import FEED, PUBLIC_POSTS, EventCursor, author_topic, post_topic
-from app.domain.ids import parse_id
+from app.domain.events import FEED, EventCursor, topics_named
 from app.services.context import RequestContext
 from app.services.updates import Follower
 from app.transports.errors import RequestError
@@ -20,10 +19,7 @@ from app.transports.realtime import polling, sse
 from app.transports.realtime.graphql_sse import SSE_TYPE, last_seen
 
 PATH = "/api/v1/events"
-MAX_TOPICS = 50
 SECONDS = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?", re.ASCII)
-TOPICS_OF = {"author": author_topic, "post": post_topic}
-KNOWN = "posts, feed, author:ID or post:ID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +59,13 @@ async def handle(request: web.Request) -> web.StreamResponse:
 
 
 def wished_topics(request: web.Request) -> tuple[str, ...]:
-    """Return the topics, each once, in canonical form.
+    """Return the topics that the query string names.
 
     Raises:
         InvalidInput: there is none, there are too many, or one is unknown.
     """
-    names = [name.strip() for text in request.query.getall("topics", []) for name in text.split(",")]
-    if not any(names):
-        raise InvalidInput(f"topics must name what to listen to, separated by commas: {KNOWN}.", field="topics")
-    topics = tuple(dict.fromkeys(topic_of(name) for name in names))
-    if len(topics) > MAX_TOPICS:
-        raise InvalidInput(f"At most {MAX_TOPICS} topics at once; these are {len(topics)}.", field="topics")
-    return topics
-
-
-def topic_of(name: str) -> str:
-    """Return the topic of a name.
-
-    Raises:
-        InvalidInput: there is no such topic.
-    """
-    if name in {PUBLIC_POSTS, FEED}:
-        return name
-    kind, _, id_ = name.partition(":")
-    if kind not in TOPICS_OF:
-        raise InvalidInput(f"A topic is one of {KNOWN}.", field="topics")
-    return TOPICS_OF[kind](parse_id(id_, field="topics"))
+    names = [name for text in request.query.getall("topics", []) for name in text.split(",")]
+    return topics_named(names if any(name.strip() for name in names) else ())
 
 
 def wished_wait(request: web.Request, ctx: RequestContext) -> float:

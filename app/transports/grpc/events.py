@@ -1,0 +1,58 @@
+"""Events: what happens, as it happens."""
+
+from app.domain.events import PUBLIC_POSTS, EventCursor, Gap, topics_named
+from app.services.context import RequestContext
+from app.services.sightings import PostEvent, shown
+from app.services.updates import Follower
+from app.transports.grpc.messages import post_message, timestamp
+from app.transports.grpc.stubs import events_pb2
+
+
+class Listening:
+    """One reader's place in the log."""
+
+    def __init__(self, ctx: RequestContext, follower: Follower) -> None:
+        self._ctx = ctx
+        self._follower = follower
+        self._is_live = False  # has it been at the log's end?
+
+    @property
+    def cursor(self) -> EventCursor:
+        """The place up to which everything has been given."""
+        return self._follower.cursor
+
+    async def batch(self) -> list[events_pb2.Event]:
+        """Wait until there is something behind the cursor; return what of it concerns the viewer, which may be nothing."""
+        await self._follower.growth()
+        found = await self._follower.step()
+        events = await shown(self._ctx, found, epoch=self.cursor.epoch, live=self._is_live)
+        self._is_live = self._is_live or self._follower.is_at_head
+        return [event_message(event) for event in events]
+
+
+async def follow(ctx: RequestContext, request: events_pb2.FollowEventsRequest) -> Listening:
+    """Return the place from which a reader listens.
+
+    Raises:
+        InvalidInput: a topic is unknown, or there are too many.
+        Unauthenticated: a topic is the feed, and the call is anonymous.
+        CursorInvalid: the cursor is none, or lies in the future.
+    """
+    topics = topics_named(request.topics or [PUBLIC_POSTS])
+    after = EventCursor.parse(request.after) if request.HasField("after") else None
+    return Listening(ctx, await Follower.begun(ctx, topics, after=after))
+
+
+def event_message(event: PostEvent | Gap) -> events_pb2.Event:
+    """Return an event as a message."""
+    if isinstance(event, Gap):
+        gap = events_pb2.Gap(**{"from": str(event.start), "to": str(event.end)})  # `from` is a word of Python
+        return events_pb2.Event(cursor=str(event.end), type="gap", gap=gap)
+    return events_pb2.Event(
+        cursor=str(event.cursor),
+        type=event.type,
+        id=str(event.post_id),
+        at=timestamp(event.at),
+        topics=event.topics,
+        post=post_message(event.post) if event.post else None,
+    )
