@@ -37,7 +37,7 @@ create table dead_letters (
     at     timestamptz not null default now_ms()
 );
 
--- Large values that all nodes share: archives that came, archives to fetch, images. Written and read a piece at a time.
+-- Large values that all nodes share: archives that came, archives to fetch. Written and read a piece at a time.
 create table blobs (
     id         bigint      primary key default next_id(),
     owner_id   bigint      not null,
@@ -55,7 +55,7 @@ create table blob_pieces (
     bytes   bytea   not null,
     primary key (blob_id, number)
 );
-alter table blob_pieces alter column bytes set storage external; -- archives and images are compressed already
+alter table blob_pieces alter column bytes set storage external; -- archives are compressed already
 
 -- PgQueuer 1.6.0, as `pgq sql install` prints it, but for its trigger: workers are woken by the event log, and transactions that
 -- notify would wait for each other at commit. An upgrade of the library brings its own statements (`pgq upgrade --plan`).

@@ -23,7 +23,6 @@ TOLD_EVERY_S = 0.5  # progress is written with each step, and told to listeners 
 EXPORT = "export"
 ACCOUNT_DELETION = "account_deletion"
 IMPORT = "import"
-IMAGE = "image"
 UNSTOPPABLE = {ACCOUNT_DELETION}  # from the moment it is accepted nobody can sign in: there is no way back
 
 

@@ -30,6 +30,7 @@ type Query {
   feed(first: Int, after: Cursor, last: Int, before: Cursor): FeedConnection!
   latestPosts(first: Int, after: Cursor, last: Int, before: Cursor): PostConnection!
   eventCursor: EventCursor!
+  job(id: ID!): Job
 }
 type User implements Node {
   id: ID!
@@ -82,6 +83,22 @@ type Mutation {
   unlikePost(id: ID!): PostPayload!
   followUser(id: ID!): UserPayload!
   unfollowUser(id: ID!): UserPayload!
+  requestExport: JobPayload!
+  deleteAccount(password: String!): JobPayload!
+}
+type JobPayload { job: Job! }
+enum JobState { QUEUED RUNNING SUCCEEDED FAILED CANCELLED }
+type Job implements Node {
+  id: ID!
+  kind: String!
+  state: JobState!
+  done: Int!
+  total: Int
+  attempts: Int!
+  errorCode: String
+  resultUrl: String
+  createdAt: DateTime!
+  finishedAt: DateTime
 }
 input SignUpInput { username: String! password: String! name: String! }
 input SignInInput { username: String! password: String! }
@@ -91,7 +108,10 @@ type SignInPayload { token: String! user: User! }
 type PostPayload { post: Post! }
 type UserPayload { user: User! }
 type DeletePostPayload { id: ID! }
-type Subscription { postAdded(authorId: ID, after: EventCursor): Post! }
+type Subscription {
+  postAdded(authorId: ID, after: EventCursor): Post!
+  jobUpdated(id: ID!, after: EventCursor): Job!
+}
 """
 # The query that every client of the classic example sends, word for word.
 CLASSIC = 'query { user(id: "123") { posts { title author { name } } } }'
