@@ -136,6 +136,26 @@ class Settings(BaseSettings):
     sign_in_attempts: Positive = Field(10, description="sign-in attempts for one account in 15 minutes")
     sign_ups_per_hour: Positive | None = Field(None, description="sign-ups from one address; unset: 20, in development 1,000")
 
+    # Jobs.
+    worker: bool = Field(True, description="run jobs inside the server; false: only `feedgraph worker` runs them")
+    jobs_at_once: Positive = Field(4, description="jobs that one process runs at once")
+    max_jobs_per_user: Positive = Field(10, description="jobs of one user that have not ended")
+    job_attempts: Positive = Field(5, description="starts of a job, crashes included, before it becomes a dead letter")
+    job_backoff_s: Seconds = Field(
+        1, description="wait before a job's second attempt at most; twice as long before each next one"
+    )
+    job_backoff_max_s: Seconds = Field(300, description="longest wait before an attempt")
+    job_heartbeat_s: Seconds = Field(15, description="a worker silent for so long has died: another one takes its jobs")
+    job_poll_s: Seconds = Field(5, description="how often workers look for jobs whose wake-up was lost")
+    job_stop_s: Seconds = Field(3, description="time for running jobs to end on SIGTERM; after it they are handed back")
+    job_ttl_s: Positive = Field(30 * 24 * 3600, description="how long a job is kept after its end")
+
+    max_upload_bytes: Positive = Field(256 * 1024 * 1024, description="an archive to import")
+    max_unpacked_bytes: Positive = Field(2 * 1024**3, description="what an archive may unpack to, as far as it is read")
+    max_archive_item_bytes: Positive = Field(1024 * 1024, description="one entry of an archive, such as a post with its context")
+    upload_ttl_s: Positive = Field(7 * 24 * 3600, description="how long an archive is kept for attempts to import it")
+    export_ttl_s: Positive = Field(24 * 3600, description="how long an export can be fetched")
+
     # Live delivery.
     ws_init_timeout_s: Seconds = Field(5, description="time for connection_init on a WebSocket")
     ws_heartbeat_s: Seconds = Field(25, description="pings to idle WebSockets; a peer that does not answer is closed")

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from app import stores
+from app import services, stores
 from app.domain.demo import DEMO_TOKEN
 from app.domain.errors import FeedgraphError
 from app.domain.models import Viewer
@@ -181,7 +181,9 @@ async def running(settings: Settings, addresses: Addresses, *, say: Say, shares_
         slow_heads = SlowHeads(timeout_s=settings.head_timeout_s)
         checks = readiness(resources.db, redis)
         app = application(resources, checks, demo_token=demo_token, slow_heads=slow_heads)
+        worker = working(resources) if settings.worker else nullcontext()
         async with (
+            worker,
             grpc_served(resources, checks, shares_port=shares_port) as drain_grpc,
             serving(app, host=settings.host, port=settings.port, slow_heads=slow_heads, shares_port=shares_port),
         ):
@@ -209,6 +211,35 @@ async def nothing() -> None:
     """Do nothing."""
 
 
+@asynccontextmanager
+async def working(resources: Resources) -> AsyncIterator[None]:
+    """Run jobs while the context is open; at its end, hand back those that do not end in time."""
+    worker = services.working.worker_of(resources)
+    tasks = [asyncio.create_task(kept_alive(work)) for work in (worker.run, lambda: services.working.listen(resources, worker))]
+    try:
+        yield
+    finally:
+        await worker.stop(grace_s=resources.settings.job_stop_s)
+        await ended(tasks)
+
+
+async def work(settings: Settings, addresses: Addresses, *, say: Say) -> None:
+    """Run jobs until SIGTERM or SIGINT, and nothing else."""
+    stop = stopped_by_signals()
+    async with opened_resources(settings, addresses, say=say) as (resources, _), working(resources):
+        say("Working. Stop it with Ctrl-C.")
+        await stop.wait()
+        say("Stopping …")
+
+
+def stopped_by_signals() -> asyncio.Event:
+    """Return what is set when SIGTERM or SIGINT comes."""
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    return stop
+
+
 async def serve(
     settings: Settings,
     addresses: Addresses,
@@ -218,9 +249,7 @@ async def serve(
     shares_port: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT. `ready` is called once the port is open, with the demo user's token if there is one."""
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    stop = stopped_by_signals()
     async with running(settings, addresses, say=say, shares_port=shares_port) as server:
         ready(server.demo_token)
         await stop.wait()

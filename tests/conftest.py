@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
+import asyncpg
 import pytest
 from aiohttp import web_app
 
@@ -35,15 +36,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # Rows are deleted rather than tables truncated: new files for each table and index cost a hundred times as much. The lock waits
 # for whoever still writes (a relay that is stopping), and keeps them away meanwhile.
-TABLES = "idempotency_keys, likes, follows, posts, sessions, users, outbox, event_log"
+TABLES = "dead_letters, jobs, pgqueuer, blobs, idempotency_keys, likes, follows, posts, sessions, users, outbox, event_log"
 EMPTY = f"""
-begin;
+set local lock_timeout = 100;
 lock table {TABLES}, event_log_head in exclusive mode;
 {"".join(f"delete from {table};" for table in TABLES.split(", "))}
-update event_log_head set position = 0, oldest = 0;
-commit
+update event_log_head set position = 0, oldest = 0
 """
-TRIES_TO_EMPTY = 5
+TRIES_TO_EMPTY = 100
 
 
 def pytest_collection_finish():
@@ -119,13 +119,15 @@ async def db(migrated: Database) -> Database:
 
 
 async def empty(db: Database) -> None:
-    """Remove all rows, again where a relay that was stopping took its locks in another order."""
-    for _ in range(TRIES_TO_EMPTY - 1):
+    """Remove all rows, again and again while somebody who is stopping holds locks or takes them in another order."""
+    for left in reversed(range(TRIES_TO_EMPTY)):
         try:
-            return await db.execute(EMPTY)
-        except Conflict:
-            continue
-    return await db.execute(EMPTY)
+            async with db.transaction() as tx:
+                return await tx.execute(EMPTY)
+        except (Conflict, asyncpg.LockNotAvailableError):
+            if not left:
+                raise
+    return None
 
 
 @pytest.fixture

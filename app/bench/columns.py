@@ -1,24 +1,38 @@
 """The columns of the comparison: one list for the terminal, Markdown and the page."""
 
+import math
 from dataclasses import dataclass
+from typing import Protocol
 
-from app.bench.fetches import Cost, Plan
+from app.bench.fetches import Plan
+
+
+class Row(Protocol):
+    """One line of a comparison: what was done, by which client, and its measures as further fields."""
+
+    @property
+    def screen(self) -> str:
+        """What was done."""
+
+    @property
+    def client(self) -> str:
+        """By whom, or how."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One measure: the field of `Cost`, how it is headed, and what exactly is counted."""
+    """One measure: the field of a row, how it is headed, and what exactly is counted."""
 
     field: str
     heading: str
     meaning: str
 
-    def of(self, cost: Cost) -> float | None:
+    def of(self, cost: Row) -> float | None:
         """Return the column's number, None where it could not be measured."""
         value = getattr(cost, self.field)
-        return None if value is None else float(value)
+        return None if value is None or math.isnan(value) else float(value)
 
-    def text(self, cost: Cost) -> str:
+    def text(self, cost: Row) -> str:
         """Return the column's number as people read it."""
         number = self.of(cost)
         return "–" if number is None else number_text(number)

@@ -1,6 +1,7 @@
 """A client of event streams (WHATWG HTML, 9.2) that comes back after every break and goes on behind the last id that it saw."""
 
 import asyncio
+import codecs
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -94,6 +95,7 @@ async def once(session: aiohttp.ClientSession, url: str, headers: dict[str, str]
             raise Refused(f"the server answered {response.status}: {(await response.text())[:500]}")
         if response.status == 200:
             parser.has_begun = True
+            decoder = codecs.getincrementaldecoder("utf-8")("replace")
             async for chunk in response.content.iter_any():
-                for message in parser.feed(chunk.decode(errors="replace")):
+                for message in parser.feed(decoder.decode(chunk)):
                     yield message

@@ -16,10 +16,24 @@ TEMPLATE = Path(__file__).with_name("page.html")
 PLOTTED = ("requests", "statements", "wire_bytes", "cpu_ms", "wall_ms", "distant_ms")
 PLACE = re.compile(r"\{\{(\w+)\}\}")
 
+INTRODUCTION = (
+    "The same three screens of one server are filled by different clients, which all end with exactly the same data: that is "
+    "checked at every run. "
+    "Requests, in this order:"
+)
+QUERIES = (
+    "<h2>The queries</h2>"
+    "<p>As they were sent. The home feed is read with a token, which every request of that screen carries.</p>"
+)
+
 
 def as_html(report: Report) -> str:
     """Return the page; it asks no server for anything."""
     values = {
+        "title": "Fetches: REST and GraphQL on the same screens",
+        "heading": "The same screens, fetched in different ways",
+        "introduction": INTRODUCTION,
+        "appendix": QUERIES + queries(report),
         "caption": escape(caption(report)),
         "headline": headline(report),
         "legend": legend(report),
@@ -30,8 +44,12 @@ def as_html(report: Report) -> str:
         "clients": "".join(
             f"<dt>{escape(name)}</dt><dd>{escape(client.meaning)}</dd>" for name, client in report.plan.clients.items()
         ),
-        "queries": queries(report),
     }
+    return filled(values)
+
+
+def filled(values: dict[str, str]) -> str:
+    """Return the page's template with a value in each of its places."""
     return PLACE.sub(lambda match: values[match[1]], TEMPLATE.read_text(encoding="utf-8"))
 
 

@@ -1,10 +1,10 @@
 """Bars as inline SVG: one small plot for each measure, screens as groups, clients as colours of the page."""
 
+from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
-from app.bench.columns import Column
-from app.bench.fetches import Cost
+from app.bench.columns import Column, Row
 
 WIDTH = 460
 BAR = 15  # pixels high
@@ -14,7 +14,7 @@ TITLE = 20  # above each group
 NUMBER = 74  # kept free at the right for the longest number
 
 
-def plot(column: Column, costs: tuple[Cost, ...], clients: list[str]) -> str:
+def plot(column: Column, costs: Sequence[Row], clients: list[str]) -> str:
     """Return the bars of one column; a client's bars have the class `client-<its place>`."""
     longest = max(column.of(cost) or 0 for cost in costs) or 1
     parts: list[str] = []
@@ -31,7 +31,7 @@ def plot(column: Column, costs: tuple[Cost, ...], clients: list[str]) -> str:
     return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
 
 
-def bar(column: Column, cost: Cost, place: int, share: float, top: int) -> str:
+def bar(column: Column, cost: Row, place: int, share: float, top: int) -> str:
     """Return one bar with its number; the shortest still shows."""
     length = max(2.0, share * (WIDTH - NUMBER))
     tip = f"{cost.screen}, {cost.client}: {column.text(cost)} {column.heading}"

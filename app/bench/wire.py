@@ -5,7 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import orjson
@@ -145,10 +145,16 @@ def refuse_no_address(url: str) -> None:
         raise CannotMeasure(f"{url!r} is not the address of a server: give one such as http://127.0.0.1:8000.")
 
 
+class Counted(Protocol):
+    """Whoever wants to know what went over its connections."""
+
+    traffic: Traffic
+
+
 class CountingSocket(socket.socket):
     """A socket that adds what passes to its wire's traffic. asyncio's own event loops read and write through these methods."""
 
-    def __init__(self, wire: Wire, family: int, type_: int, protocol: int) -> None:
+    def __init__(self, wire: Counted, family: int, type_: int, protocol: int) -> None:
         super().__init__(family, type_, protocol)
         self._wire = wire
 

@@ -34,6 +34,24 @@ def owned(settings: Settings, *, tell: Callable[[str], None] = say) -> Iterator[
 
 
 @contextmanager
+def shared(settings: Settings) -> Iterator[Addresses]:
+    """Give the configured servers; for what is not configured, those that a server here runs now, or else own ones.
+
+    Raises:
+        ConfigurationError: as for `owned`.
+    """
+    running = embedded.attached(settings.home)
+    if running is None:
+        with owned(settings) as addresses:
+            yield addresses
+        return
+    yield Addresses(
+        settings.database_url.get_secret_value() if settings.database_url else running.database_url,
+        settings.redis_url.get_secret_value() if settings.redis_url else running.redis_url,
+    )
+
+
+@contextmanager
 def postgres(settings: Settings) -> Iterator[str]:
     """Give the address of the configured PostgreSQL, of the one that a server here runs now, or of one for this command."""
     if settings.database_url is not None:

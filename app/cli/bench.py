@@ -9,10 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import typer
@@ -29,6 +29,9 @@ from app.domain.demo import DEMO_TOKEN, DEMO_USER_ID
 from app.domain.errors import ConfigurationError
 from app.infra.embedded.process import dying_with_parent
 from app.settings import PREFIX, Settings
+
+Result = TypeVar("Result")
+Tell: TypeAlias = Callable[[str, int, int], None]
 
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 10
@@ -82,7 +85,7 @@ def fetches(  # noqa: PLR0913, PLR0917  # a command has as many arguments as opt
         with server(url) as address:
             own_grpc = grpc or grpc_beside(address) if every else None
             plan = Plan(address, user, token or DEMO_TOKEN, post, runs, round_trip_ms, every=every, grpc=own_grpc)
-            report = measured(plan)
+            report = behind_a_bar(lambda tell: measuring.measure(plan, tell))
         tables.print_table(report, Console(width=None if sys.stdout.isatty() else FILE_WIDTH))
         for path, write in writers:
             if path is not None:
@@ -108,15 +111,12 @@ def refuse_unwritable(paths: list[Path | None], markdown: Path | None) -> None:
         tables.put_into(markdown.read_text(encoding="utf-8"), "", name=str(markdown))
 
 
-def measured(plan: Plan) -> Report:
-    """Carry the plan out behind a progress bar."""
+def behind_a_bar(work: Callable[[Tell], Coroutine[Any, Any, Result]]) -> Result:
+    """Return what the work gives, which tells a progress bar what it does, how much of it is done, and of how much."""
     columns = TextColumn("{task.description:>20}"), BarColumn(), TimeElapsedColumn()
-    display = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with display:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
         bar = display.add_task("", total=None)
-        return asyncio.run(
-            measuring.measure(plan, lambda what, done, total: display.update(bar, description=what, completed=done, total=total))
-        )
+        return asyncio.run(work(lambda what, done, total: display.update(bar, description=what, completed=done, total=total)))
 
 
 @contextmanager
@@ -153,13 +153,14 @@ def answers(host: str, port: int) -> bool:
 
 
 @contextmanager
-def own_server() -> Iterator[str]:
-    """Give the address of a server that has its own data, and ends with the context.
+def own_server(**settings: str) -> Iterator[str]:
+    """Give the address of a server that has its own data and these settings, and ends with the context.
 
     Raises:
         ConfigurationError: it did not start.
     """
-    with own_home() as home, program(home, "app", "serve", "--demo", port=(port := free_port())):
+    changes = {PREFIX + name: value for name, value in settings.items()}
+    with own_home() as home, program(home, "app", "serve", "--demo", port=(port := free_port()), **changes):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -202,7 +203,7 @@ def own_environment(home: Path, port: int) -> dict[str, str]:
     """Return the environment of the server: ours without any setting of feedgraph, but these."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
     kept = {name: value for name, value in kept.items() if name.upper() not in {"DATABASE_URL", "REDIS_URL"}}
-    own = {"PORT": str(port), "DATA_DIR": str(home / "data"), "LOG_LEVEL": "warning"}
+    own = {"PORT": str(port), "GRPC_PORT": str(free_port()), "DATA_DIR": str(home / "data"), "LOG_LEVEL": "warning"}
     return kept | {PREFIX + name: value for name, value in own.items()}
 
 

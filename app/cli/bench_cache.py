@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.bench import hits_tables as tables
-from app.bench.hits import ACCEPT, HitsPlan, HitsReport, address_of, measure, register
+from app.bench.hits import ACCEPT, HitsPlan, address_of, measure, register
 from app.bench.wire import CannotMeasure
-from app.cli.backends import console, say
-from app.cli.bench import FILE_WIDTH, free_port, own_home, program
+from app.cli.backends import say
+from app.cli.bench import FILE_WIDTH, behind_a_bar, free_port, own_home, program
 from app.cli.serve import leave
 from app.domain.demo import DEMO_USER_ID
 from app.domain.errors import ConfigurationError
@@ -46,7 +45,7 @@ def cache(
             floor = (url + address_of(str(user)), ACCEPT, str(floor_port))
             with program(home, "app.bench.hits_floor", *floor, port=floor_port) as floor_pid:
                 plan = HitsPlan(port, pid, floor_port, floor_pid, str(user), seconds, rounds, connections)
-                report = measured(plan)
+                report = behind_a_bar(lambda tell: measure(plan, tell))
         tables.print_table(report, Console(width=None if sys.stdout.isatty() else FILE_WIDTH))
         if json is not None:
             json.write_bytes(tables.as_json(report))
@@ -55,13 +54,3 @@ def cache(
         raise ConfigurationError(str(error)) from error
     except OSError as error:
         raise ConfigurationError(f"Cannot write {error.filename}: {error.strerror}.") from error
-
-
-def measured(plan: HitsPlan) -> HitsReport:
-    """Carry the plan out behind a progress bar."""
-    columns = TextColumn("{task.description:>20}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
-        bar = display.add_task("", total=None)
-        return asyncio.run(
-            measure(plan, lambda what, done, total: display.update(bar, description=what, completed=done, total=total))
-        )

@@ -2,39 +2,36 @@
 
 import asyncio
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app import services, stores, wiring
 from app.bench import engine_tables as tables
-from app.bench.engine import BY_HAND, FLOOR, PLAN, STOCK, EnginePlan, EngineReport, Variant, measure
+from app.bench.engine import BY_HAND, FLOOR, PLAN, STOCK, EnginePlan, Variant, measure
+from app.bench.tables import put_into
 from app.bench.wire import CannotMeasure
 from app.cli import demo as demo_command
-from app.cli.backends import console, say
-from app.cli.bench import FILE_WIDTH, await_ready, free_port, own_environment, stop
+from app.cli.backends import say
+from app.cli.bench import FILE_WIDTH, behind_a_bar, free_port, program, refuse_unwritable
 from app.cli.serve import leave
 from app.domain.demo import DEMO_USER_ID
 from app.domain.errors import ConfigurationError
 from app.infra import embedded
 from app.infra.embedded import Addresses
 from app.infra.embedded.place import directory_of
-from app.infra.embedded.process import dying_with_parent
 from app.services.demo import WorldSize, is_empty
 from app.settings import PREFIX, Settings
 
 HOME = Path(".feedgraph/bench")
 WORLD = "world.json"  # which world is in the home
-SERVE = ("-m", "app", "serve")
 
 
 def engine(  # noqa: PLR0913, PLR0917  # a command has as many arguments as options
@@ -57,12 +54,16 @@ def engine(  # noqa: PLR0913, PLR0917  # a command has as many arguments as opti
     size = WorldSize(users, posts, replies, follows, likes)
     home = data_dir.expanduser().absolute()
     try:
+        refuse_unwritable([json, markdown], None)
+        if markdown is not None and markdown.exists():
+            put_into(markdown.read_text(encoding="utf-8"), "", name=str(markdown), markers=tables.MARKERS)
+        for log in home.glob("log-*"):  # of the last run's servers
+            log.unlink()
         with embedded.running(home, say=say) as addresses, ExitStack() as stack:
             token = asyncio.run(prepared(addresses, home, size))
-            servers = [stack.enter_context(started(home, addresses, name)) for name in (PLAN, STOCK, FLOOR)]
-            variants = [server.ready() for server in servers]
+            variants = [stack.enter_context(started(home, addresses, name)) for name in (PLAN, STOCK, FLOOR)]
             plan = EnginePlan(variants, postgres_pid(home), token, users, seconds, rounds, connections)
-            report = measured(plan)
+            report = behind_a_bar(lambda tell: measure(plan, tell))
         tables.print_table(report, Console(width=None if sys.stdout.isatty() else FILE_WIDTH))
         if json is not None:
             json.write_bytes(tables.as_json(report))
@@ -70,18 +71,6 @@ def engine(  # noqa: PLR0913, PLR0917  # a command has as many arguments as opti
             tables.write_markdown(markdown, report)
     except CannotMeasure as error:
         raise ConfigurationError(str(error)) from error
-    except OSError as error:
-        raise ConfigurationError(f"Cannot write {error.filename}: {error.strerror}.") from error
-
-
-def measured(plan: EnginePlan) -> EngineReport:
-    """Carry the plan out behind a progress bar."""
-    columns = TextColumn("{task.description:>12}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
-        bar = display.add_task("", total=None)
-        return asyncio.run(
-            measure(plan, lambda what, done, total: display.update(bar, description=what, completed=done, total=total))
-        )
 
 
 async def prepared(addresses: Addresses, home: Path, size: WorldSize) -> str:
@@ -102,48 +91,23 @@ def postgres_pid(home: Path) -> int:
     return int((directory_of(home.resolve()) / "postgres" / "postmaster.pid").read_text().split()[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server that was started."""
-
-    name: str
-    port: int
-    process: "subprocess.Popen[bytes]"
-    log: Path
-
-    def ready(self) -> Variant:
-        """Wait until it can serve.
-
-        Raises:
-            ConfigurationError: it ended, or took too long.
-        """
-        await_ready(self.process, self.port, self.log)
-        return Variant(self.name, self.port, self.process.pid, *(((BY_HAND,),) if self.name == FLOOR else ()))
-
-
 @contextmanager
-def started(home: Path, addresses: Addresses, name: str) -> Iterator[Server]:
-    """Run one of the servers while the context is open; it gets ready by itself."""
-    port, log = free_port(), home / f"{name.replace(' ', '-')}.log"
-    command = ("-m", "app.bench.floor", addresses.database_url, str(port)) if name == FLOOR else SERVE
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            cwd=home,  # no .env there
-            env=environment(home, addresses, port, name),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,  # the terminal's Ctrl-C is for us; we stop it
-            preexec_fn=dying_with_parent(signal.SIGTERM, set()),  # noqa: PLW1509  # it only makes two system calls
-        )
-    try:
-        yield Server(name, port, process, log)
-    finally:
-        stop(process)
+def started(home: Path, addresses: Addresses, name: str) -> Iterator[Variant]:
+    """Run one of the servers while the context is open.
+
+    Raises:
+        ConfigurationError: it did not start.
+    """
+    port = free_port()
+    if name == FLOOR:
+        with program(home, "app.bench.floor", addresses.database_url, str(port), port=port) as pid:
+            yield Variant(name, port, pid, (BY_HAND,))
+    else:
+        with program(home, "app", "serve", port=port, **changes(addresses, name)) as pid:
+            yield Variant(name, port, pid)
 
 
-def environment(home: Path, addresses: Addresses, port: int, name: str) -> dict[str, str]:
-    """Return a server's environment: no setting of feedgraph but these. Each has Redis keys of its own."""
-    own = {PREFIX + "EXECUTOR": name if name == STOCK else PLAN, PREFIX + "REDIS_PREFIX": f"bench-{name}:"}
-    return own_environment(home, port) | own | {"DATABASE_URL": addresses.database_url, "REDIS_URL": addresses.redis_url}
+def changes(addresses: Addresses, name: str) -> dict[str, str]:
+    """Return what a server has beside the defaults. Each has Redis keys of its own."""
+    own = {PREFIX + "EXECUTOR": STOCK if name == STOCK else PLAN, PREFIX + "REDIS_PREFIX": f"bench-{name}:"}
+    return own | {"DATABASE_URL": addresses.database_url, "REDIS_URL": addresses.redis_url}

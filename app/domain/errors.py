@@ -4,11 +4,14 @@ FeedgraphError
  ├─ InvalidInput               BAD_USER_INPUT
  │   ├─ PageSize               PAGE_SIZE
  │   ├─ CursorInvalid          CURSOR_INVALID
+ │   ├─ ArchiveInvalid         ARCHIVE_INVALID
+ │   ├─ ArchiveTooLarge        ARCHIVE_TOO_LARGE
  │   └─ IdempotencyMismatch    IDEMPOTENCY_MISMATCH
  ├─ Unauthenticated            UNAUTHENTICATED
  ├─ Forbidden                  FORBIDDEN
  ├─ NotFound                   NOT_FOUND
  ├─ Conflict                   CONFLICT
+ ├─ Gone                       GONE
  ├─ Throttled                  THROTTLED
  ├─ DeadlineExceeded           DEADLINE_EXCEEDED
  ├─ Overloaded                 OVERLOADED
@@ -57,6 +60,18 @@ class CursorInvalid(InvalidInput):
     code = "CURSOR_INVALID"
 
 
+class ArchiveInvalid(InvalidInput):
+    """The archive cannot be read: send a .zip or a .tar.gz as it was exported."""
+
+    code = "ARCHIVE_INVALID"
+
+
+class ArchiveTooLarge(InvalidInput):
+    """The archive unpacks to more than is allowed, or holds a single entry that large."""
+
+    code = "ARCHIVE_TOO_LARGE"
+
+
 class IdempotencyMismatch(InvalidInput):
     """This idempotency key was used before with other input: use a new key for a new request."""
 
@@ -85,6 +100,12 @@ class Conflict(FeedgraphError):
     """Somebody else changed this at the same moment, or the name is taken: read again, then try again."""
 
     code = "CONFLICT"
+
+
+class Gone(FeedgraphError):
+    """This was here once and is not any more: it was fetched already, or its time is over."""
+
+    code = "GONE"
 
 
 class Throttled(FeedgraphError):

@@ -37,7 +37,7 @@ class NewEvent:
 
     type: EventType
     topics: tuple[str, ...]
-    subject_id: int  # the post, the user or the session that the event is about
+    subject_id: int  # the post, the user, the job or the session that the event is about
     post: Post | None = None  # as it was when this happened
 
 
@@ -86,6 +86,7 @@ class Gap:
 
 
 PUBLIC_POSTS = "posts"
+QUEUED_JOBS = "jobs.queued"  # beside a job's own topic, where a worker should look for it
 FEED = "feed"  # the viewer's: no event has this topic, for whose feed a post is in is decided when it is delivered
 
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,50 @@ class Viewer:
     def has_expired(self) -> bool:
         """Say whether the session's time is over."""
         return datetime.now(UTC) >= self.expires_at
+
+
+class JobState(StrEnum):
+    """Where a job stands. The last three are ends: they never change."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Slow work that was accepted. `done` of `total` are in units of the kind (posts, rows, bytes); no total: not known yet."""
+
+    id: int
+    owner_id: int
+    kind: str
+    state: JobState
+    attempts: int  # starts so far, those that a crash ended included; it also names the attempt that runs
+    done: int
+    total: int | None
+    input: dict[str, Any]
+    result: dict[str, Any] | None
+    error_code: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def has_ended(self) -> bool:
+        """Say whether nothing will change any more."""
+        return self.finished_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A large value that is kept in pieces; `size` in bytes."""
+
+    id: int
+    owner_id: int
+    media_type: str
+    size: int
 
 
 class Unchanged(Enum):

@@ -17,6 +17,7 @@ from app.engine.cost import Estimate, Formula, ListSize
 from app.engine.cost_explaining import explain
 from app.engine.costing import Costing, TooComplex
 from app.engine.plan import Anomaly, Plan, Run, Uncovered
+from app.engine.rendering import Rendered, Renderer, Shown, ShownLeaf, ShownList, ShownOne, ShownText, as_json
 from app.engine.variables import Variables
 
 __all__ = [
@@ -33,12 +34,20 @@ __all__ = [
     "ListSize",
     "Lookup",
     "Plan",
+    "Rendered",
+    "Renderer",
     "Run",
+    "Shown",
+    "ShownLeaf",
+    "ShownList",
+    "ShownOne",
+    "ShownText",
     "ToMany",
     "ToOne",
     "TooComplex",
     "Uncovered",
     "Variables",
+    "as_json",
     "compile_operation",
     "explain",
     "flag_variables",

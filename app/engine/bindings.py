@@ -6,6 +6,8 @@ from typing import Any, Protocol, TypeAlias
 
 from graphql import GraphQLField, GraphQLObjectType
 
+from app.engine.rendering import Renderer, Shown
+
 
 class ListPage(Protocol):
     """A page of one parent's list. Rows begin with the columns that were asked for."""
@@ -28,9 +30,13 @@ class ListPage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """The value lies in the row: as an attribute of a thing, or as the column of that name."""
+    """The value lies in the row: as an attribute of a thing, or as the column of that name.
+
+    A column that `is_ready` holds the value as it travels; a thing's attribute never does.
+    """
 
     name: str
+    is_ready: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +59,14 @@ class ToMany:
 
     `fetch(context, keys, columns, arguments)` gives a page for each distinct key, in order. `is_connection` says whether the
     field is shown as a connection (edges, nodes, pageInfo); of pages shown as plain lists only the rows are read.
+    `render`, where set, tells how a plain list of which so much is shown is written as JSON by its source; None: it is not.
     """
 
     name: str
     column: str
     fetch: Callable[[Any, Sequence[Any], tuple[str, ...], dict[str, Any]], Awaitable[Sequence[Any]]]
     is_connection: bool
+    render: Callable[[Shown], Renderer | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

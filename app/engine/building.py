@@ -6,6 +6,7 @@ from typing import Any
 
 from graphql import get_named_type, is_list_type, is_non_null_type
 
+from app.engine.bindings import Attribute
 from app.engine.plan import Uncovered
 
 RAW_SCALARS = {"String", "Int", "Boolean", "Float"}  # their values are stored as they travel
@@ -42,14 +43,14 @@ class Builder:
         """Return a function for a row's value."""
         return compiled(f"lambda r: {self.value(name)}", {})
 
-    def leaf(self, type_: Any, name: str) -> str:
+    def leaf(self, type_: Any, attribute: Attribute) -> str:
         """Return the expression of a leaf as it travels."""
-        value, named = self.value(name), get_named_type(type_)
+        value, named = self.value(attribute.name), get_named_type(type_)
         if is_list_type(type_) or (is_non_null_type(type_) and is_list_type(type_.of_type)):
             raise Uncovered("a list of leaves")
         required = is_non_null_type(type_)
         if self.columns is not None:
-            if named.name in RAW_SCALARS:
+            if attribute.is_ready or named.name in RAW_SCALARS:
                 return value
             shown = f"str({value})" if named.name == "ID" else f"{self.name_of(named.serialize)}({value})"
             return shown if required else f"(None if {value} is None else {shown})"

@@ -36,7 +36,7 @@ from graphql.execution.values import VariableValues
 from graphql.language import VariableNode, Visitor
 
 from app.engine.bindings import Attribute, Bindings, Lookup, ToMany, ToOne
-from app.engine.building import Builder, Columns, compiled
+from app.engine.building import RAW_SCALARS, Builder, Columns, compiled
 from app.engine.plan import (
     Arguments,
     AttributeChild,
@@ -44,12 +44,14 @@ from app.engine.plan import (
     ObjectShape,
     Passed,
     Plan,
+    RenderedChild,
     ResolverRoot,
     Shape,
     ToManyChild,
     ToOneChild,
     Uncovered,
 )
+from app.engine.rendering import Shown, ShownField, ShownLeaf, ShownList, ShownOne, ShownText
 from app.engine.shapes import AbstractShape, ConnectionShape, LeafShape, ListShape, NonNullShape, PagePart, RowsShape
 
 Fields = dict[str, list[FieldDetails]]
@@ -179,9 +181,9 @@ def field_expression(
     """Return the expression of one field, "None" where a child fills its place later."""
     name = details[0].node.name.value
     match source.bindings(type_, name, definition):
-        case Attribute(attribute):
+        case Attribute(attribute) as binding:
             if is_leaf_type(get_named_type(definition.type)):
-                return builder.leaf(definition.type, attribute)
+                return builder.leaf(definition.type, binding)
             if builder.columns is not None:
                 raise Uncovered(f"{type_.name}.{name} is no column")
             shape.children.append(AttributeChild(key, builder.getter(attribute), value_shape(source, definition.type, details)))
@@ -193,7 +195,7 @@ def field_expression(
                 return joined
             shape.children.append(to_one_child(source, key, definition, details, builder, binding))
         case ToMany() as binding:
-            shape.children.append(to_many_child(source, key, definition, details, builder, binding))
+            shape.children.append(list_child(source, key, definition, details, builder, binding))
         case _:
             raise Uncovered(f"{type_.name}.{name} has a resolver of its own")
     return "None"
@@ -243,6 +245,58 @@ def to_many_child(
     else:
         show = RowsShape(object_shape(source, type_, details, columns))
     return ToManyChild(key, binding, builder.getter(binding.column), arguments(definition, details), tuple(columns.names), show)
+
+
+def list_child(
+    source: Compilation, key: str, definition: GraphQLField, details: list[FieldDetails], builder: Builder, binding: ToMany
+) -> ToManyChild | RenderedChild:
+    """Return the child that fetches a list, as JSON where its source can write what is shown of it."""
+    plain = to_many_child(source, key, definition, details, builder, binding)
+    type_ = get_named_type(definition.type)
+    if binding.render is None or not isinstance(type_, GraphQLObjectType):
+        return plain
+    inner: list[Arguments] = []
+    shown = shown_fields(source, type_, details, inner)
+    render = binding.render(shown) if shown else None
+    return RenderedChild(plain, render, tuple(inner)) if render else plain
+
+
+def shown_fields(
+    source: Compilation, type_: GraphQLObjectType, details: list[FieldDetails], inner: list[Arguments] | None
+) -> Shown | None:
+    """Return what is shown of a row, None where it is more than a source can write. `inner` collects the arguments of the lists
+    in it; None: there must be none, nor anything joined but what is joined to a list's row."""
+    found: list[Any] = []
+    for key, field_details in source.subfields(type_, details).items():
+        field = shown_field(source, type_, key, field_details, inner)
+        if field is None:
+            return None
+        found.append(field)
+    return tuple(found)
+
+
+def shown_field(
+    source: Compilation, type_: GraphQLObjectType, key: str, details: list[FieldDetails], inner: list[Arguments] | None
+) -> ShownField | None:
+    """Return what is shown of one field, None where a source cannot write it."""
+    name = details[0].node.name.value
+    if name == "__typename":
+        return ShownText(key, type_.name)
+    definition = type_.fields[name]
+    named = get_named_type(definition.type)
+    match source.bindings(type_, name, definition):
+        case Attribute(column, is_ready) if is_leaf_type(named) and (is_ready or named.name in {"ID", *RAW_SCALARS}):
+            return ShownLeaf(key, column, named.name == "ID", is_non_null_type(definition.type))
+        case ToOne(join=join) if join is not None and isinstance(named, GraphQLObjectType):
+            below = shown_fields(source, named, details, None)
+            plain = below is not None and all(isinstance(field, ShownLeaf | ShownText) for field in below)
+            return ShownOne(key, join, below) if plain else None  # type: ignore[arg-type]  # looked at just now
+        case ToMany(is_connection=False, render=render) as binding if render and inner is not None:
+            below = shown_fields(source, named, details, None)
+            inner.append(arguments(definition, details))
+            return ShownList(key, binding, below) if below else None  # type: ignore[arg-type]  # no lists in lists: `inner` is None
+        case _:
+            return None
 
 
 def connection_shape(

@@ -10,6 +10,7 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
 
 from app.engine.bindings import Lookup, ToMany, ToOne
+from app.engine.rendering import Renderer
 
 
 class Uncovered(Exception):
@@ -201,6 +202,33 @@ class ToManyChild:
         arguments = "arguments from variables" if known is None else str({k: v for k, v in known.items() if v is not None})
         lines = [f"{'  ' * indent}{self.response_key}: fetch {self.binding.name} for all parents at once, {arguments}"]
         return lines + self.show.explain(indent + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedChild:
+    """A list whose JSON comes finished from its source, for each object of a level; `plain` stands in where it does not."""
+
+    plain: ToManyChild
+    render: Renderer
+    inner: tuple[Arguments, ...]  # of the lists in its rows
+
+    async def attach(self, run: Run, rows: Sequence[Any], shown: Sequence[dict[str, Any]]) -> None:
+        """Fetch and fill in."""
+        keys, name = [self.plain.key_of(row) for row in rows], self.plain.response_key
+        distinct = list(dict.fromkeys(keys))
+        arguments = [self.plain.arguments.values(run), *(inner.values(run) for inner in self.inner)]
+        texts = await self.render(run.context, distinct, arguments)
+        if texts is None:
+            await self.plain.attach(run, rows, shown)
+            return
+        found = dict(zip(distinct, texts, strict=True))
+        for key, target in zip(keys, shown, strict=True):
+            target[name] = found[key]
+
+    def explain(self, indent: int) -> list[str]:
+        """Return lines that tell a person what this does."""
+        [first, *more] = self.plain.explain(indent)
+        return [f"{first}, as JSON written by the database", *more]
 
 
 class PageShape(Protocol):

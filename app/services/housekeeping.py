@@ -6,6 +6,7 @@ import structlog
 
 from app import stores
 from app.domain.errors import FeedgraphError
+from app.infra import job_queue
 from app.infra.database import Database
 from app.settings import Settings
 
@@ -15,10 +16,13 @@ ROUND_S = 600.0
 
 
 async def keep_house(db: Database, settings: Settings) -> None:
-    """Remove expired sessions and forgotten idempotency keys, every ten minutes, for ever."""
+    """Remove expired sessions, jobs that ended long ago and forgotten idempotency keys, every ten minutes, for ever."""
     while True:
         try:
             await stores.sessions.delete_expired(db)
+            await stores.blobs.delete_expired(db)
+            await stores.jobs.delete_older(db, ttl_s=settings.job_ttl_s)
+            await job_queue.forget_old(db)
             await stores.idempotency.delete_older(db, ttl_s=settings.idempotency_ttl_s)
         except FeedgraphError as error:
             log.warning("housekeeping_failed", error=error.message)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from app import stores
 from app.domain.models import Post, User
 from app.domain.paging import Order, Page, Slice
+from app.domain.shown import Fields, Text
 from app.stores.columns import Columns
+from app.stores.nodes import Node
 
 if TYPE_CHECKING:  # the context holds the loaders, which are made from these declarations
     from app.services.context import RequestContext
@@ -62,6 +64,7 @@ class Many(Generic[Parent, Row]):
     key_parts: int  # integers in the sort key: 1 for an id, 2 for a time and an id
     column: str = "id"
     by_viewer: bool = False  # what it finds may differ from viewer to viewer
+    is_rendered: bool = False  # the store can write it as JSON: see `rendered`
 
     def key(self, parent: Parent) -> int:
         """Return the parent's key."""
@@ -130,7 +133,7 @@ async def posts_by_ids(ctx: "RequestContext", ids: Sequence[int], columns: Colum
     return posts
 
 
-async def _nodes_by_ids(ctx: "RequestContext", ids: Sequence[int], _columns: Columns = None) -> Sequence[User | Post | None]:
+async def _nodes_by_ids(ctx: "RequestContext", ids: Sequence[int], _columns: Columns = None) -> Sequence[Node | None]:
     nodes = await stores.nodes.by_ids(ctx.db, ids, viewer_id=ctx.sees_as)
     if ctx.reads:
         ctx.reads.users(ids)
@@ -194,18 +197,27 @@ async def _viewer_likes(ctx: "RequestContext", ids: Sequence[int], _columns: Col
     return await stores.likes.exist(ctx.db, ctx.viewer_id, ids)
 
 
+async def rendered(
+    ctx: "RequestContext", relation: Many[Any, Any], keys: Sequence[int], sizes: Sequence[int], fields: Fields
+) -> Sequence[Text] | None:
+    """Fetch lists as JSON. None where somebody must note what is read, and so see the rows. One statement."""
+    if ctx.reads is not None:
+        return None
+    return await stores.rendering.texts(ctx.db, relation.name, keys, sizes, fields, viewer_id=ctx.sees_as)
+
+
 # From a key to the thing: the roots of a query.
 USER: Root[User | None] = Root("user", users_by_ids)
 USER_BY_NAME: Root[User | None] = Root("userByName", users_by_usernames)
 POST: Root[Post | None] = Root("post", posts_by_ids, by_viewer=True)
-NODE: Root[User | Post | None] = Root("node", _nodes_by_ids, by_viewer=True)
+NODE: Root[Node | None] = Root("node", _nodes_by_ids, by_viewer=True)
 
 # From a thing to its neighbours.
 POST_AUTHOR: One[Post, User | None] = One("post.author", "author_id", users_by_ids, join="author")
 POST_IN_REPLY_TO: One[Post, Post | None] = One("post.inReplyTo", "in_reply_to_id", posts_by_ids, by_viewer=True)
-POST_REPLIES: Many[Post, Post] = Many("post.replies", _replies, key_parts=1, by_viewer=True)
+POST_REPLIES: Many[Post, Post] = Many("post.replies", _replies, key_parts=1, by_viewer=True, is_rendered=True)
 POST_LIKERS: Many[Post, User] = Many("post.likers", _likers, key_parts=2)
-USER_POSTS: Many[User, Post] = Many("user.posts", _posts_of_authors, key_parts=1, by_viewer=True)
+USER_POSTS: Many[User, Post] = Many("user.posts", _posts_of_authors, key_parts=1, by_viewer=True, is_rendered=True)
 USER_FOLLOWERS: Many[User, User] = Many("user.followers", _followers, key_parts=2)
 USER_FOLLOWING: Many[User, User] = Many("user.following", _following, key_parts=2)
 

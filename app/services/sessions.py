@@ -89,6 +89,19 @@ async def sign_in(ctx: RequestContext, *, username: str, password: str) -> tuple
     return token, user
 
 
+async def knows_password(ctx: RequestContext, password: str) -> bool:
+    """Say whether this is the viewer's password; an account without one has none that is right.
+
+    Raises:
+        Unauthenticated: the request is anonymous.
+        Throttled: too many attempts for this account.
+    """
+    user_id = ctx.signed_in().user_id
+    await _limit(ctx, f"password:{user_id}", at_most=ctx.settings.sign_in_attempts, window_s=SIGN_IN_WINDOW_S)
+    password_hash = await stores.accounts.password_hash(ctx.db, user_id)
+    return await _in_turn(_fits, password, password_hash) and password_hash is not None
+
+
 async def sign_out(ctx: RequestContext) -> bool:
     """End the session of this request; its open streams end as well. Return whether it was still there.
 

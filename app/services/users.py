@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from app.domain import text
 from app.domain.errors import InvalidInput
-from app.domain.models import Post, User
+from app.domain.models import User
 from app.services import relations
 from app.services.context import RequestContext
 from app.services.relations import Root
+from app.stores.nodes import Node
 
 
 def key(*, id_: int | None, username: str | None) -> tuple[int | str, Root[User | None]]:
@@ -53,8 +54,8 @@ async def batch(ctx: RequestContext, *, ids: Sequence[int] = (), usernames: Sequ
     return await asyncio.gather(*(ctx.loaders.one(root, value) for value, root in keys))
 
 
-async def nodes(ctx: RequestContext, ids: Sequence[int]) -> list[User | Post | None]:
-    """Return the users and posts with these ids; None where there is none that the viewer may see. One statement.
+async def nodes(ctx: RequestContext, ids: Sequence[int]) -> list[Node | None]:
+    """Return the users, posts and jobs with these ids; None where there is none that the viewer may see. One statement.
 
     Raises:
         InvalidInput: there are more ids than one call may ask for.

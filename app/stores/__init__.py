@@ -3,19 +3,44 @@
 Reads are plural and keep the batch contract: the answer has the length and the order of the keys, missing is None.
 """
 
-from app.stores import attempts, buckets, demo, feeds, follows, idempotency, likes, nodes, persisted, posts, sessions, users
+from app.stores import (
+    accounts,
+    attempts,
+    blobs,
+    buckets,
+    demo,
+    exports,
+    feeds,
+    follows,
+    idempotency,
+    imports,
+    jobs,
+    likes,
+    nodes,
+    persisted,
+    posts,
+    rendering,
+    sessions,
+    users,
+)
 
 __all__ = [
+    "accounts",
     "attempts",
+    "blobs",
     "buckets",
     "demo",
+    "exports",
     "feeds",
     "follows",
     "idempotency",
+    "imports",
+    "jobs",
     "likes",
     "nodes",
     "persisted",
     "posts",
+    "rendering",
     "sessions",
     "users",
 ]

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from app.infra.database import Record
 
 Columns: TypeAlias = tuple[str, ...] | None  # which ones a read gives, in this order; None: whole things
+
+WIRE_TIME = """to_char({column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""  # as domain.times.wire_time, for the session runs in UTC
 
 LARGEST_CACHE = 4_096  # statements and their pieces; plans ask for the same few again and again
 
@@ -16,12 +19,39 @@ LARGEST_CACHE = 4_096  # statements and their pieces; plans ask for the same few
 class Table:
     """A table as reads know it: the thing it holds, its alias in statements, and what may be joined to a row of it.
 
-    `joins` maps a join's name to the joined table and the SQL that joins it; the join must find exactly one row.
+    `joins` maps a join's name to the joined table and the SQL that joins it as {joined} to {row}; it must find exactly one row.
     """
 
     thing: type[Any]
     alias: str
     joins: dict[str, tuple["Table", str]]
+
+    def kind_of(self, name: str) -> Literal["text", "number", "time"]:
+        """Return what a column holds.
+
+        Raises:
+            KeyError: the table has no such column.
+        """
+        type_ = next((field.type for field in fields(self.thing) if field.name == name), None)
+        if type_ is None:
+            raise KeyError(name)
+        if type_ in {datetime, datetime | None}:
+            return "time"
+        return "number" if type_ in {int, int | None} else "text"
+
+    def sql_of(self, alias: str, name: str) -> str:
+        """Return the SQL of a column of a row that plans show: times as they travel, which spares making them and writing them.
+
+        Raises:
+            KeyError: the table has no such column.
+        """
+        column = f"{alias}.{name}"
+        return WIRE_TIME.format(column=column) if self.kind_of(name) == "time" else column
+
+    def join_of(self, name: str, alias: str) -> str:
+        """Return the SQL of a join to the rows of an alias; the joined row is named after both."""
+        _, sql = self.joins[name]
+        return sql.format(row=alias, joined=f"{alias}_{name}")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,14 +92,10 @@ def column_of(table: Table, name: str, joined: dict[str, str]) -> str:
     """Return the SQL of one wanted column, such as title or author.name; note the join that it needs."""
     join, _, column = name.rpartition(".")
     if not join:
-        if name not in table.names:
-            raise KeyError(name)
-        return f"{table.alias}.{name}"
+        return f"{table.sql_of(table.alias, name)}{f' as {name}' if table.kind_of(name) == 'time' else ''}"
     other, sql = table.joins[join]
-    if column not in other.names:
-        raise KeyError(name)
-    joined[join] = sql
-    return f'{join}.{column} as "{name}"'
+    joined[join] = sql.format(row=table.alias, joined=join)
+    return f'{other.sql_of(join, column)} as "{name}"'
 
 
 def in_order(keys: Sequence[Any], rows: Sequence[Record], part: Selection) -> list[Any]:

@@ -53,12 +53,22 @@ def slices(
 
     The join gives each key's rows together and in the order of the inner select.
     """
-    if len(keys) == 1:
-        return [sliced(page, rows, part, key_of)]
     groups: list[list[Record]] = [[] for _ in keys]
-    for row in rows:
-        groups[row[-1] - 1].append(row)
-    return [sliced(page, group, part, key_of) for group in groups]
+    if len(keys) == 1:
+        groups = [list(rows)]
+    else:
+        for row in rows:
+            groups[row[-1] - 1].append(row)
+    if part.make is not None or page.backward:
+        return [sliced(page, group, part, key_of) for group in groups]
+    # What plans ask for, thousands of times a second: `sliced` by hand.
+    size, has_previous = page.size, page.after is not None
+    return [
+        Slice(group, False, has_previous, group, key_of)
+        if len(group) <= size
+        else Slice(kept := group[:size], True, has_previous, kept, key_of)
+        for group in groups
+    ]
 
 
 def sliced(page: Page, rows: Sequence[Record], part: Selection, key_of: Callable[[Record], Key]) -> Slice[Any]:

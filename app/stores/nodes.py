@@ -1,27 +1,43 @@
 """Things of any type by their ids, which are unique across all tables."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
-from app.domain.models import Post, User
+from app.domain.models import Job, Post, User
 from app.infra.database import Database
-from app.stores import posts, users
+from app.stores import jobs, posts, users
 
-USER_WIDTH = users.COLUMNS.count(",") + 1
+Node = User | Post | Job
+
+# What a row holds side by side: each type's columns, and what is made of them.
+TYPES: Final[list[tuple[str, Callable[[Sequence[Any]], Node]]]] = [
+    (users.COLUMNS, lambda row: User(*row)),
+    (posts.COLUMNS, lambda row: Post(*row)),
+    (jobs.COLUMNS, jobs.job_of),
+]
 
 
-async def by_ids(db: Database, ids: Sequence[int], *, viewer_id: int | None) -> list[User | Post | None]:
-    """Return the users and posts with these ids that the viewer may see. One statement over the primary keys."""
+async def by_ids(db: Database, ids: Sequence[int], *, viewer_id: int | None) -> list[Node | None]:
+    """Return the users, posts and jobs with these ids that the viewer may see. One statement over the primary keys."""
     rows = await db.fetch(
         f"""
-        select {users.COLUMNS}, {posts.COLUMNS} from unnest($1::bigint[]) with ordinality k (id, number)
+        select {", ".join(columns for columns, _ in TYPES)} from unnest($1::bigint[]) with ordinality k (id, number)
         left join users u on u.id = k.id
         left join posts p on p.id = k.id and {posts.visible("$2")}
+        left join jobs j on j.id = k.id and j.owner_id = $2
         order by k.number
         """,
         ids,
         viewer_id,
     )
-    return [
-        User(*row[:USER_WIDTH]) if row[0] is not None else Post(*row[USER_WIDTH:]) if row[USER_WIDTH] is not None else None
-        for row in map(tuple, rows)
-    ]
+    return [node_of(tuple(row)) for row in rows]
+
+
+def node_of(row: Sequence[Any]) -> Node | None:
+    """Return the thing whose columns are filled."""
+    for columns, make in TYPES:
+        width = columns.count(",") + 1
+        if row[0] is not None:
+            return make(row[:width])
+        row = row[width:]
+    return None

@@ -11,13 +11,13 @@ from app.stores import users
 from app.stores.columns import LARGEST_CACHE, Columns, Selection, Table, in_order, selection
 from app.stores.keyset import Keyset, keyset_args, keyset_of, sliced, slices
 
-TABLE = Table(Post, "p", {"author": (users.TABLE, "join users author on author.id = p.author_id")})
+TABLE = Table(Post, "p", {"author": (users.TABLE, "join users {joined} on {joined}.id = {row}.author_id")})
 COLUMNS = selection(TABLE, None).columns
 
 
-def visible(viewer: str) -> str:
+def visible(viewer: str, alias: str = "p") -> str:
     """Return the SQL twin of `domain.visibility.can_see`; `viewer` is the viewer's id as SQL, such as $2 (null: anonymous)."""
-    return f"(p.hidden_at is null or p.author_id = {viewer})"
+    return f"({alias}.hidden_at is null or {alias}.author_id = {viewer})"
 
 
 def key_of(row: Record) -> Key:

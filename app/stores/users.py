@@ -46,6 +46,11 @@ async def credentials(db: Database, username: str) -> tuple[int, str | None] | N
     return (row[0], row[1]) if row else None
 
 
+async def lock(db: Database, user_id: int) -> bool:
+    """Keep others who lock the user from going on until the transaction ends; return whether there is one. One statement."""
+    return bool(await db.fetchval("select true from users where id = $1 for no key update", user_id))
+
+
 async def add_to_posts_count(db: Database, user_id: int, change: int) -> None:
     """Keep the counter equal to the user's posts. One statement."""
     await db.execute("update users set posts_count = posts_count + $2 where id = $1", user_id, change)

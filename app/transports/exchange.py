@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -32,6 +32,9 @@ COST_HEADER = istr("Feedgraph-Cost")
 TIMEOUT_HEADER = istr("X-Request-Timeout")
 SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
 JSON_TYPE = "application/json"
+SIMPLE_TYPES = {"application/x-www-form-urlencoded"}
+CHUNK_BYTES = 64 * 1024
+CLOSING: Final[dict[str, str]] = {hdrs.CONNECTION: "close"}  # the rest of the body is not read
 ENCODINGS = {"", "identity", "gzip", "deflate"}  # what aiohttp unpacks by itself
 
 
@@ -88,6 +91,53 @@ async def json_body(request: web.Request) -> Any:
     except (ClientPayloadError, web.RequestPayloadError, ValueError, web.HTTPBadRequest):
         raise RequestError("BAD_REQUEST", "The body does not have the encoding that its headers name.") from None
     return decoded(body, "The body")
+
+
+async def body_chunks(request: web.Request, *, most: int) -> AsyncIterator[bytes]:
+    """Give a large body as it arrives. Its type must be one that pages of other origins cannot send without asking.
+
+    Raises:
+        RequestError: its type, encoding or size is not acceptable, or it stopped arriving.
+    """
+    require_file(request)
+    too_large = RequestError("BODY_TOO_LARGE", f"The body is larger than {most:,} bytes.", headers=dict(CLOSING))
+    if (request.content_length or 0) > most:
+        raise too_large
+    received, chunks = 0, aiter(request.content.iter_chunked(CHUNK_BYTES))
+    while chunk := await next_chunk(request, chunks):
+        received += len(chunk)
+        if received > most:
+            raise too_large
+        yield chunk
+
+
+def require_file(request: web.Request) -> None:
+    """Refuse a body that is not declared as a file of its own.
+
+    Raises:
+        RequestError: the content type or the content encoding is another one.
+    """
+    media_type = request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
+    if not media_type.startswith(("application/", "image/")) or media_type in SIMPLE_TYPES:
+        raise RequestError("UNSUPPORTED_MEDIA_TYPE", "Send the file itself as the body, with its Content-Type.")
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() != "identity":
+        raise RequestError("UNSUPPORTED_MEDIA_TYPE", "Send the file as it is, without Content-Encoding.")
+
+
+async def next_chunk(request: web.Request, chunks: AsyncIterator[bytes]) -> bytes:
+    """Return what arrives next of a body, nothing at its end.
+
+    Raises:
+        RequestError: nothing arrived in time, or the body broke off.
+    """
+    patience_s = request.app[RESOURCES].settings.body_timeout_s
+    try:
+        async with asyncio.timeout(patience_s):
+            return await anext(chunks, b"")
+    except TimeoutError:
+        raise RequestError("REQUEST_TIMEOUT", f"Nothing arrived for {patience_s:g} seconds.", headers=dict(CLOSING)) from None
+    except (ClientPayloadError, web.RequestPayloadError, ValueError):
+        raise RequestError("BAD_REQUEST", "The body broke off.") from None
 
 
 def decoded(text: bytes | str, what: str) -> Any:
@@ -177,7 +227,13 @@ def json_response(
     request: web.Request, value: Any, *, status: int = 200, media_type: str = JSON_TYPE, headers: dict[str, str] | None = None
 ) -> web.Response:
     """Return a JSON response; with the counts where the caller asked for them."""
-    body = orjson.dumps(value)
+    return json_bytes(request, orjson.dumps(value), status=status, media_type=media_type, headers=headers)
+
+
+def json_bytes(
+    request: web.Request, body: bytes, *, status: int = 200, media_type: str = JSON_TYPE, headers: dict[str, str] | None = None
+) -> web.Response:
+    """Return the response of a value that is JSON already."""
     sent = {hdrs.CONTENT_TYPE: f"{media_type}; charset=utf-8", hdrs.CACHE_CONTROL: "no-store", **(headers or {})}
     if wants_counts(request):
         sent[COUNTS_HEADER] = counts_header(context_of(request).counts, body)

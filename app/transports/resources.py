@@ -1,12 +1,12 @@
 """Resources: the JSON forms of the nouns, with keys in camelCase, the same in a REST answer and in a live event."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from app.domain.ids import DECIMAL
-from app.domain.models import Post, User
+from app.domain.models import Job, JobState, Post, User
 from app.domain.times import wire_time
 
 Id = Annotated[str, Field(pattern=f"^{DECIMAL.pattern}$", examples=["123"])]
@@ -72,3 +72,41 @@ def post_resource(post: Post) -> PostResource:
         "repliesCount": post.replies_count,
         "repostsCount": post.reposts_count,
     }
+
+
+class JobResource(TypedDict):
+    """Slow work that was accepted."""
+
+    jobId: Id
+    kind: Annotated[str, Field(description="What is done: export, import, image or account_deletion.")]
+    state: Annotated[Literal["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"], Field(description="Where it stands.")]
+    done: Annotated[Count, Field(description="How many steps are done (rows, posts or images, by its kind).")]
+    total: Annotated[Count | None, Field(description="How many steps there are; null while that is not known.")]
+    attempts: Annotated[Count, Field(description="How often it was started.")]
+    errorCode: Annotated[str | None, Field(description="Why it failed, by a code as problems have it.")]
+    resultUrl: Annotated[str | None, Field(description="Where to fetch what it made.")]
+    createdAt: Time
+    finishedAt: Time | None
+
+
+def job_resource(job: Job) -> JobResource:
+    """Return a job as JSON."""
+    return {
+        "jobId": str(job.id),
+        "kind": job.kind,
+        "state": job.state.name,  # type: ignore[typeddict-item]  # the names are these
+        "done": job.done,
+        "total": job.total,
+        "attempts": job.attempts,
+        "errorCode": job.error_code,
+        "resultUrl": result_url(job),
+        "createdAt": wire_time(job.created_at),
+        "finishedAt": wire_time(job.finished_at) if job.finished_at else None,
+    }
+
+
+def result_url(job: Job) -> str | None:
+    """Return where the result of a job is fetched, None where there is nothing to fetch, or not yet."""
+    if job.state is not JobState.SUCCEEDED or job.result is None:
+        return None
+    return str(job.result["url"]) if "url" in job.result else f"/api/v1/jobs/{job.id}/result"

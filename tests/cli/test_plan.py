@@ -37,7 +37,7 @@ def test_a_plan_tells_its_fetches_level_by_level_with_their_sql_and_its_cost(pla
         "user:",
         "  fetch user by key",
         "    User (name, id)",
-        "      posts: fetch user.posts for all parents at once, {'first': 2}",
+        "      posts: fetch user.posts for all parents at once, {'first': 2}, as JSON written by the database",
         "        Post (title, author.name)",
         "",
         "Made up: $id = '1'. Give yours with --variables.",
@@ -46,7 +46,8 @@ def test_a_plan_tells_its_fetches_level_by_level_with_their_sql_and_its_cost(pla
     ]
     first, second = (line.strip() for line in told if "SQL:" in line)
     assert first == "SQL: select u.name, u.id, u.id as key from users u where u.id = any($1)"
-    assert "select p.title, author.name" in second
+    assert "to_json(p.title)" in second
+    assert "join users p_author on p_author.id = p.author_id" in second
 
 
 def test_what_a_step_would_fail_with_is_told(plan):

@@ -12,7 +12,7 @@ from app.domain.errors import Conflict
 from app.domain.events import EventType, NewEvent
 from app.infra import database, migrations
 from app.infra.event_log import Lost, append, journal, pieces, read_after
-from tests.conftest import EMPTY, quiet
+from tests.conftest import empty, quiet
 
 pytestmark = pytest.mark.postgres
 
@@ -43,7 +43,8 @@ async def database_up_to(servers, last):
 async def log(servers):
     """A database of its own, for its tables are changed."""
     async with database_up_to(servers, "9999") as (db, _):
-        await db.execute(EMPTY + "; drop table event_log_1; delete from event_log_pieces")
+        await empty(db)
+        await db.execute("drop table event_log_1; delete from event_log_pieces")
         yield db
 
 

@@ -1,6 +1,7 @@
 """Clients of every way of listening. Each gives what it hears as (cursor, type, id) and, over REST, the event's very bytes."""
 
 import asyncio
+import codecs
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -62,9 +63,9 @@ class Frame:
 
 async def frames(response: aiohttp.ClientResponse) -> AsyncIterator[Frame]:
     """Give the blocks of a stream until it ends."""
-    left = ""
+    left, decoder = "", codecs.getincrementaldecoder("utf-8")()
     async for chunk in response.content.iter_any():
-        left += chunk.decode()
+        left += decoder.decode(chunk)
         *blocks, left = left.split("\n\n")
         for block in blocks:
             yield Frame.parse(block)

@@ -7,7 +7,7 @@ import pytest
 from app import stores
 from app.domain.models import Post
 from app.domain.paging import Page
-from app.domain.visibility import can_see
+from app.domain.visibility import can_see, is_in_home_feed
 from tests.stores.rows import add_post, add_users, at, costing, follow_at, post_of
 
 pytestmark = pytest.mark.postgres
@@ -107,3 +107,14 @@ async def test_one_author_with_many_posts_fills_pages_without_pushing_others_out
     await add_post(db, calm, id_=151)
 
     assert [post.id for post in await paged(db, me, 7, backward=False)] == list(range(151, 99, -1))
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_python_and_sql_agree_on_whose_feed_a_post_is_in(db, seed):
+    people, posts, _ = await small_world(db, random.Random(seed))
+    for viewer in people:
+        with costing(db, 1):
+            followed = await stores.follows.all_followed(db, viewer)
+        for post in posts:
+            is_in = can_see(viewer, post) and is_in_home_feed(viewer, followed, post)
+            assert (viewer in await stores.feeds.readers(db, post.id, [viewer])) is is_in

@@ -13,9 +13,9 @@ Rules:
    replay and live, and no queue that a slow listener could fill.
 """
 
-from app.infra.event_log.journal import Lost, append, head, read_after
+from app.infra.event_log.journal import Lost, append, head, last_about, read_after
 from app.infra.event_log.pieces import discard_before
 from app.infra.event_log.relay import Relay
 from app.infra.event_log.tail import Tail
 
-__all__ = ["Lost", "Relay", "Tail", "append", "discard_before", "head", "read_after"]
+__all__ = ["Lost", "Relay", "Tail", "append", "discard_before", "head", "last_about", "read_after"]

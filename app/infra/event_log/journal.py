@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from app.domain.events import Event, EventCursor, NewEvent
+from app.domain.events import Event, EventCursor, EventType, NewEvent
 from app.domain.models import Post
 from app.infra.database import Database, Record
 
@@ -106,6 +106,20 @@ async def read_after(db: Database, position: int, *, limit: int = BATCH_SIZE) ->
 async def has_events_after(db: Database, position: int) -> bool:
     """Say whether the log holds an event behind the position. One statement."""
     return bool(await db.fetchval("select exists (select from event_log where position > $1)", position))
+
+
+async def last_about(db: Database, type_: EventType, subject_id: int, *, since: datetime) -> EventCursor | None:
+    """Return where the newest event of a type about a thing stands, among those since a time. One statement."""
+    row = await db.fetchrow(
+        """
+        select h.epoch, max(l.position) from event_log l, event_log_head h
+        where l.at >= $3 and l.type = $1 and l.subject_id = $2 and l.position > h.oldest group by h.epoch
+        """,
+        type_,
+        subject_id,
+        since,
+    )
+    return EventCursor(row[0], row[1]) if row else None
 
 
 def event_of(row: Record) -> Event:

@@ -5,11 +5,28 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from graphql import GraphQLField, GraphQLObjectType
+from graphql import GraphQLField, GraphQLObjectType, get_named_type
 from strawberry import UNSET
 
+from app.domain import shown
+from app.domain.errors import PageSize
 from app.domain.paging import Order, Page, Slice, page_of, page_size
-from app.engine import Attribute, Binding, Lookup, ToMany, ToOne
+from app.engine import (
+    Attribute,
+    Binding,
+    Lookup,
+    Rendered,
+    Renderer,
+    Shown,
+    ShownLeaf,
+    ShownList,
+    ShownOne,
+    ShownText,
+    ToMany,
+    ToOne,
+)
+from app.engine.rendering import ShownField
+from app.services import relations
 from app.services.context import RequestContext
 from app.services.relations import Many, One, Root
 
@@ -23,7 +40,9 @@ def binding_of(_type: GraphQLObjectType, _name: str, field: GraphQLField) -> Bin
     if BINDING in definition.metadata:
         binding: Binding = definition.metadata[BINDING]
         return binding
-    return Attribute(definition.python_name) if definition.base_resolver is None else None
+    if definition.base_resolver is not None:
+        return None
+    return Attribute(definition.python_name, is_ready=get_named_type(field.type).name == "DateTime")  # stores give times as text
 
 
 def to_one(relation: One[Any, Any]) -> ToOne:
@@ -48,14 +67,55 @@ def lookup(name: str, key: Callable[[dict[str, Any]], tuple[Any, Root[Any]]]) ->
 def to_list(relation: Many[Any, Any], default: int) -> ToMany:
     """Return the binding of a plain list, `default` rows long unless asked otherwise."""
 
+    def size(ctx: RequestContext, arguments: dict[str, Any]) -> int:
+        first = arguments.get("first")
+        return page_size(default if first is None else first, largest=ctx.settings.max_page_size)
+
     async def fetch(
         ctx: RequestContext, keys: Sequence[Any], columns: tuple[str, ...], arguments: dict[str, Any]
     ) -> Sequence[Slice[Any]]:
-        first = arguments.get("first")
-        size = page_size(default if first is None else first, largest=ctx.settings.max_page_size)
-        return await relation.fetch(ctx, keys, Page(size, peeks=False), columns)
+        return await relation.fetch(ctx, keys, Page(size(ctx, arguments), peeks=False), columns)
 
-    return ToMany(relation.name, relation.column, fetch, is_connection=False)
+    def render(selected: Shown) -> Renderer | None:
+        fields, limits = tuple(map(domain_form, selected)), [LIMITS[field.binding] for field in lists_in(selected)]
+
+        async def rendered(
+            ctx: RequestContext, keys: Sequence[Any], arguments: Sequence[dict[str, Any]]
+        ) -> Sequence[Rendered] | None:
+            sizes = [size(ctx, arguments[0])]
+            try:
+                sizes += [limit(ctx, given) for limit, given in zip(limits, arguments[1:], strict=True)]
+            except PageSize:
+                return None  # an error only where there is a row to show it in
+            texts = await relations.rendered(ctx, relation, keys, sizes, fields)
+            return None if texts is None else [Rendered(text.json, text.length, text.lengths) for text in texts]
+
+        return rendered
+
+    binding = ToMany(relation.name, relation.column, fetch, is_connection=False, render=render if relation.is_rendered else None)
+    LIMITS[binding] = size
+    return binding
+
+
+LIMITS: Final[dict[ToMany, Callable[[RequestContext, dict[str, Any]], int]]] = {}  # how long a list is, by its binding
+
+
+def lists_in(fields: Shown) -> list[ShownList]:
+    """Return the lists that are shown in a row."""
+    return [field for field in fields if isinstance(field, ShownList)]
+
+
+def domain_form(field: ShownField) -> Any:
+    """Return what is shown in the words of the floors below."""
+    match field:
+        case ShownLeaf(key, column, is_text, is_required):
+            return shown.Leaf(key, column, is_text, is_required)
+        case ShownText(key, text):
+            return shown.Constant(key, text)
+        case ShownOne(key, join, fields):
+            return shown.Joined(key, join, tuple(map(domain_form, fields)))
+        case ShownList(key, binding, fields):
+            return shown.Listed(key, binding.name, tuple(map(domain_form, fields)))
 
 
 def to_connection(relation: Many[Any, Any]) -> ToMany:

@@ -14,7 +14,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from multidict import CIMultiDict, istr
 
-from app.domain.budgets import Standing
+from app.domain.budgets import Charge, Standing
 from app.domain.events import EventCursor
 from app.services.answers import Answers, Kept
 from app.services.context import RequestContext, Resources
@@ -29,7 +29,6 @@ MAX_TAG_BYTES = 2 * 1024  # of the header Cache-Tag: with the rest of a head it 
 HIT_POINTS = 1
 READS: Final = {hdrs.METH_GET, hdrs.METH_HEAD}
 NOT_MODIFIED_HEADERS: Final = (hdrs.CACHE_CONTROL, hdrs.ETAG, hdrs.VARY, CACHE_TAG, EXECUTOR_HEADER)
-
 SHARED_HEADERS: Final = (hdrs.CONTENT_TYPE, hdrs.CACHE_CONTROL, hdrs.VARY, hdrs.ETAG, CACHE_TAG)
 
 Ask = Callable[[], Awaitable[tuple[Answer, web.Response]]]
@@ -187,8 +186,10 @@ async def paid_response(request: web.Request, resources: Resources, kept: Kept[S
     Raises:
         Throttled: the caller has no point left.
     """
-    budgets = resources.budgets
-    return shared_response(request, resources, kept, await budgets.pay(budgets.at_address(request.remote or ""), HIT_POINTS))
+    ctx, budgets = context_of(request), resources.budgets
+    caller = ctx.caller
+    ctx.charge = Charge(HIT_POINTS, nodes=0, depth=0, standing=budgets.standing(caller))  # what a refusal tells, too
+    return shared_response(request, resources, kept, await budgets.pay(caller, HIT_POINTS))
 
 
 def shared_response(request: web.BaseRequest, resources: Resources, kept: Kept[Shared], left: Standing) -> web.Response:

@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-import orjson
 from aiohttp import hdrs, web
 from multidict import istr
 
@@ -16,24 +15,22 @@ from app.transports.exchange import (
     counts_shown,
     decoded,
     json_body,
-    json_response,
+    json_bytes,
     rate_limit_headers,
     require_json,
     to_the_end,
     wants_counts,
 )
-from app.transports.graphql.caching import respond_to_query
+from app.transports.graphql.caching import EXECUTOR_HEADER, respond_to_query
 from app.transports.graphql.documents import Documents
 from app.transports.graphql.negotiation import LEGACY_TYPE, RESPONSE_TYPE, best_type
 from app.transports.graphql.parameters import Parameters, parameters_of
 from app.transports.graphql.persisted import Persisted
-from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, prepare
+from app.transports.graphql.pipeline import Answer, Prepared, encoded, execute, failed, prepare
 
 DOCUMENTS: Final = web.AppKey("documents", Documents)
 PERSISTED: Final = web.AppKey("persisted", Persisted)
 METHODS = "GET, HEAD, POST, OPTIONS"
-EXECUTOR_HEADER = "Feedgraph-Executor"
-
 DRY_RUN_HEADER = istr("Feedgraph-Dry-Run")
 VARY = "Accept, Authorization, Accept-Encoding"
 
@@ -124,7 +121,7 @@ def respond(request: web.Request, answer: Answer, media_type: str) -> web.Respon
     With `application/json` whatever went through GraphQL is 200, refusals included: older clients look no further otherwise.
     """
     if wants_counts(request):
-        without = orjson.dumps(answer.body)  # the bytes that are told are those of the answer without the telling
+        without = encoded(answer.body)  # the bytes that are told are those of the answer without the telling
         answer.extensions["counts"] = counts_shown(context_of(request).counts, without)
     legacy_success = media_type == LEGACY_TYPE and answer.went_through
     headers = {hdrs.VARY: VARY, EXECUTOR_HEADER: answer.executor, **(challenge(answer.refusal) if answer.refusal else {})}
@@ -132,8 +129,8 @@ def respond(request: web.Request, answer: Answer, media_type: str) -> web.Respon
         request.app[RESOURCES].metrics.refusals.add(answer.refusal.code)
     if charge := context_of(request).charge:
         headers |= rate_limit_headers(charge.standing)
-    return json_response(
-        request, answer.body, status=200 if legacy_success else answer.status, media_type=media_type, headers=headers
+    return json_bytes(
+        request, encoded(answer.body), status=200 if legacy_success else answer.status, media_type=media_type, headers=headers
     )
 
 

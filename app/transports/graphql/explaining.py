@@ -19,7 +19,17 @@ from graphql import (
 from graphql.execution.values import VariableValues
 
 from app.engine import Completing, Plan, Run, TooComplex, Uncovered
-from app.engine.plan import AttributeChild, Child, LookupRoot, ObjectShape, ResolverRoot, Shape, ToManyChild, ToOneChild
+from app.engine.plan import (
+    AttributeChild,
+    Child,
+    LookupRoot,
+    ObjectShape,
+    RenderedChild,
+    ResolverRoot,
+    Shape,
+    ToManyChild,
+    ToOneChild,
+)
 from app.engine.shapes import AbstractShape, ConnectionShape, ListShape, NonNullShape, RowsShape
 from app.infra.recording import Recording
 from app.services.budgets import shown_number
@@ -149,9 +159,21 @@ class Teller:
                     await child.binding.fetch(ctx, [EXAMPLE_ID], child.columns, child.arguments.values(self._run))
 
                 statements = await self._statements(indent + 1, fetch)
+            case RenderedChild():
+                return await self._rendered(indent, child)
             case AttributeChild():
                 shape = child.shape
         return [told, *statements, *await self._shape(indent + 1, shape)]
+
+    async def _rendered(self, indent: int, child: RenderedChild) -> list[str]:
+        """Return the lines of a list that comes as JSON: one statement for all that is in it."""
+        told, *below = child.explain(indent)
+
+        async def render() -> None:
+            arguments = [child.plain.arguments.values(self._run), *(inner.values(self._run) for inner in child.inner)]
+            await child.render(self._run.context, [EXAMPLE_ID], arguments)
+
+        return [told, *await self._statements(indent + 1, render), *below]
 
     async def _statements(self, indent: int, act: Callable[[], Awaitable[Any]]) -> list[str]:
         """Return the statements that `act` sends, and why it would fail if it would."""

@@ -6,6 +6,7 @@ import strawberry
 
 from app import services
 from app.domain.ids import parse_id
+from app.domain.models import Job as JobModel
 from app.domain.models import Post as PostModel
 from app.domain.models import User as UserModel
 from app.transports.graphql.costs import one_for_each
@@ -28,7 +29,7 @@ class NodeQueries:
     """Root fields that find any thing by its id."""
 
     @strawberry.field(graphql_type=Node | None, description="The thing with this id; null where it is unknown or hidden.")
-    async def node(self, info: Info, id: ThingId) -> UserModel | PostModel | None:
+    async def node(self, info: Info, id: ThingId) -> UserModel | PostModel | JobModel | None:
         [node] = await services.users.nodes(info.context, [parse_id(id)])
         return node
 
@@ -37,5 +38,5 @@ class NodeQueries:
         description="The things with these ids, in their order; null where one is unknown or hidden.",
         directives=one_for_each("ids"),
     )
-    async def nodes(self, info: Info, ids: ThingIds) -> list[UserModel | PostModel | None]:
+    async def nodes(self, info: Info, ids: ThingIds) -> list[UserModel | PostModel | JobModel | None]:
         return await services.users.nodes(info.context, [parse_id(id_, field="ids") for id_ in ids])

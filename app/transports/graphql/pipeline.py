@@ -14,7 +14,7 @@ from graphql.execution.executor import Executor
 from graphql.execution.values import VariableValues
 
 from app.domain.errors import DeadlineExceeded, Overloaded, Throttled
-from app.engine import Completing, Run, Uncovered
+from app.engine import Completing, Run, Uncovered, as_json
 from app.infra.deadline import Deadline
 from app.services.context import RequestContext
 from app.transports.errors import Problem, RequestError, problem_of
@@ -50,6 +50,11 @@ class Answer:
         if self.extensions:
             body["extensions"] = self.extensions
         return body
+
+
+def encoded(body: dict[str, Any]) -> bytes:
+    """Return the JSON of a response's body."""
+    return as_json(body)
 
 
 @dataclass(frozen=True, slots=True)

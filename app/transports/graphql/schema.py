@@ -9,6 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from app.transports.graphql.feeds import FeedQueries
+from app.transports.graphql.jobs import Job, JobMutations, JobQueries, JobSubscriptions
 from app.transports.graphql.nodes import NodeQueries
 from app.transports.graphql.posts import Post, PostMutations, PostQueries
 from app.transports.graphql.rate_limit import RateLimitQueries
@@ -19,17 +20,17 @@ from app.transports.graphql.users import User, UserMutations, UserQueries
 
 
 @strawberry.type(description="What can be read.")
-class Query(UserQueries, PostQueries, FeedQueries, NodeQueries, RateLimitQueries):
+class Query(UserQueries, PostQueries, FeedQueries, NodeQueries, JobQueries, RateLimitQueries):
     """What can be read."""
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(SessionMutations, PostMutations, UserMutations):
+class Mutation(SessionMutations, PostMutations, UserMutations, JobMutations):
     """What can be done."""
 
 
 @strawberry.type(description="What can be listened to. Every `next` carries its position as extensions.cursor.")
-class Subscription(PostSubscriptions):
+class Subscription(PostSubscriptions, JobSubscriptions):
     """What can be listened to."""
 
 
@@ -44,7 +45,7 @@ SCHEMA = Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[User, Post],
+    types=[User, Post, Job],
     config=StrawberryConfig(scalar_map=SCALARS),
     extensions=[ParserCache, ValidationCache],  # for `execute`, which only the stock executor calls
 )

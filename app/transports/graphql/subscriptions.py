@@ -12,7 +12,7 @@ from graphql.execution.executor import Executor
 from app.domain.budgets import Charge
 from app.domain.errors import DeadlineExceeded, NotFound, Unavailable
 from app.domain.events import EventCursor, Gap
-from app.domain.models import Post
+from app.domain.models import Job, Post
 from app.engine import Completing
 from app.infra.deadline import Deadline
 from app.services.context import RequestContext
@@ -42,13 +42,13 @@ class Subscription:
     ctx: RequestContext  # of the viewer whose eyes the answers are made for: nobody's, where all see the same
     wants_cost: bool
 
-    async def shown(self, post: Post | None, cursor: EventCursor) -> tuple[dict[str, Any], int]:
+    async def shown(self, subject: Post | Job | None, cursor: EventCursor) -> tuple[dict[str, Any], int]:
         """Return the answer to one event, its position beside it, and its cost; it is executed with nothing loaded yet.
 
         Raises:
             Unavailable: the database was away meanwhile.
         """
-        executor = cast("Completing", self.executor.build_per_event_executor(post))
+        executor = cast("Completing", self.executor.build_per_event_executor(subject))
         executor.context_value = ctx = self.ctx.for_next_event()
         try:
             with Deadline(ctx.settings.query_timeout_s):

@@ -29,7 +29,7 @@ from app.transports.http.middleware import answered, harden, observed
 from app.transports.http.slow_heads import SlowHeads
 from app.transports.realtime import events, graphql_sse, websocket
 from app.transports.realtime.connections import CONNECTIONS, Connections
-from app.transports.realtime.hub import HUB, Hub
+from app.transports.realtime.hub import HUB, Hub, show_readings
 from app.transports.rest import routes
 from app.transports.rest.declaring import PREFIX
 from app.transports.web import graphiql
@@ -57,6 +57,7 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     app[endpoint.DOCUMENTS] = Documents(core_schema(), resources.settings, resources.metrics)
     app[HUB] = Hub(resources)
     app[CONNECTIONS] = Connections(resources.settings)
+    show_readings(app[HUB], app[CONNECTIONS], resources.metrics.read)
     app.on_response_prepare.extend((harden, cors.share))
     app[endpoint.PERSISTED] = Persisted(resources, app[endpoint.DOCUMENTS])
     app.router.add_get("/healthz", healthz)

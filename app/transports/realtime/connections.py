@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import socket
 from typing import Final, Protocol
 
 import structlog
@@ -15,7 +16,16 @@ log = structlog.get_logger(__name__)
 LONGEST_SWEEP_S = 1.0  # between two looks at the same connection
 RETRY_WINDOW_MS = (200, 3_000)  # clients that are sent away come back spread over this time
 SENT_AWAY_PER_S = 50  # while stopping; more where there are more than fit into the time
+UNACKNOWLEDGED_MS = 45_000  # a peer that confirms nothing for so long is gone (tcp(7), TCP_USER_TIMEOUT)
 CLOSED_AT_A_TIME = 100  # others get a turn in between
+
+
+def bound(transport: asyncio.Transport, settings: Settings) -> None:
+    """Let the transport say "full" where our own limit is, and the system notice a peer that is gone without a word."""
+    transport.set_write_buffer_limits(high=settings.ws_catch_up_bytes)
+    own = transport.get_extra_info("socket")
+    if own is not None and own.family in {socket.AF_INET, socket.AF_INET6}:
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
 
 
 class Connection(Protocol):
@@ -34,6 +44,7 @@ class Connections:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.open: set[Connection] = set()
+        self.slow_closes = 0  # clients that were given up because they did not read
         self.is_draining = False
 
     def require_open(self) -> None:

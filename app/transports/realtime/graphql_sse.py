@@ -25,9 +25,9 @@ from app.transports.graphql.endpoint import (
     respond,
 )
 from app.transports.graphql.negotiation import LEGACY_TYPE, RESPONSE_TYPE, best_type
-from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, prepare
+from app.transports.graphql.pipeline import Answer, Prepared, encoded, execute, failed, prepare
 from app.transports.graphql.subscriptions import opened
-from app.transports.realtime.connections import CONNECTIONS, RETRY_WINDOW_MS
+from app.transports.realtime.connections import CONNECTIONS, RETRY_WINDOW_MS, bound
 from app.transports.realtime.hub import HUB
 from app.transports.realtime.listening import Listener
 from app.transports.realtime.news import News, chunked
@@ -85,7 +85,7 @@ async def streamed(request: web.Request, ctx: RequestContext, prepared: Prepared
     if not answer.went_through:
         return respond(request, answer, LEGACY_TYPE)
     response = await begun(request)
-    await response.write(b"event: next\ndata: %b\n\n%b" % (orjson.dumps(answer.body), COMPLETE))
+    await response.write(b"event: next\ndata: %b\n\n%b" % (encoded(answer.body), COMPLETE))
     await response.write_eof()
     return response
 
@@ -93,9 +93,11 @@ async def streamed(request: web.Request, ctx: RequestContext, prepared: Prepared
 async def listen(request: web.Request, ctx: RequestContext, prepared: Prepared) -> web.StreamResponse:
     """Stream a subscription until it is over or the client leaves."""
     connections, hub = request.app[CONNECTIONS], request.app[HUB]
-    connections.require_open()
     if request.version < HttpVersion11:
         raise RequestError("BAD_REQUEST", "A stream needs HTTP/1.1.")
+    if connections.is_draining and request.method == hdrs.METH_GET:
+        return await begun(request)  # not a 503: a browser's EventSource would take that as the end and never come back
+    connections.require_open()
     with ctx.resources.budgets.socket(ctx.caller) as is_allowed:
         if not is_allowed:
             raise RequestError("TOO_MANY_OPERATIONS", "Too many sockets and streams of one caller: close some.")
@@ -150,7 +152,7 @@ class StreamListener(Listener):
         self._request = request
         self.ctx = ctx
         self._transport = request.transport
-        self._transport.set_write_buffer_limits(high=ctx.settings.ws_catch_up_bytes)
+        bound(self._transport, ctx.settings)
         self._over: asyncio.Future[bytes] = loop.create_future()  # what to say at the end
         self._stall = Stall(ctx.settings)
         self._wrote_at = loop.time()
@@ -204,6 +206,7 @@ class StreamListener(Listener):
         if self.ctx.viewer is not None and self.ctx.viewer.has_expired():
             self.signed_out()
         elif self._stall.lasts_too_long(self._transport.get_write_buffer_size(), now):
+            self._request.app[CONNECTIONS].slow_closes += 1
             self.break_off()
         elif now - self._wrote_at >= self.ctx.settings.sse_heartbeat_s:
             self._write(COMMENT)

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from app.transports.errors import CloseCode
+from app.transports.graphql.pipeline import encoded
 
 SUBPROTOCOL: Final = "graphql-transport-ws"
 LONGEST_ID = 256  # characters
@@ -100,7 +101,7 @@ class Protocol:
 
     def next(self, id_: str, payload: dict[str, Any]) -> bytes:
         """Return the message with one result. The id comes last: what stands before it is the same for every listener."""
-        return orjson.dumps({"type": "next", "payload": payload, "id": id_})
+        return encoded({"type": "next", "payload": payload, "id": id_})
 
     def error(self, id_: str, errors: list[dict[str, Any]]) -> bytes:
         """End an operation that was refused; return the message that says why."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import structlog
+
 from app.domain.budgets import Caller, Charge, Standing
 from app.domain.errors import FeedgraphError, Throttled
 from app.domain.events import EventCursor, Gap
@@ -16,6 +18,8 @@ from app.transports.realtime.news import News
 
 if TYPE_CHECKING:  # the hub holds groups
     from app.transports.realtime.hub import Hub
+
+log = structlog.get_logger(__name__)
 
 LONGEST_BACKLOG = 1_000  # events: a group that works more slowly than people write reads from the log instead
 SENT_AT_A_TIME = 500  # others get a turn in between
@@ -66,6 +70,7 @@ class Group:
             missed = Gap(self._hub.position_of(listener), gap.end)
             if listener.send(News(gap_payload(missed), gap.end, 0)):
                 listener.cursor = gap.end
+                self._hub.gaps += 1
             else:
                 self._hub.lag(listener, missed.start)
         self._backlog.clear()
@@ -85,6 +90,10 @@ class Group:
                         return
                     await asyncio.sleep(PAUSE_S)
                     continue
+                except Exception as error:  # whatever it is: nobody may wait for ever in silence
+                    log.error("event_not_told", position=happening.event.position, exc_info=error)
+                    self._break_all_off()
+                    return
                 if self._backlog and self._backlog[0] is happening:
                     self._backlog.popleft()
                 give_up_at = loop.time() + OUTAGE_S
@@ -109,6 +118,14 @@ class Group:
             hearers = [listener for listener in waiting if listener.viewer_id in heard]
             callers = {listener.caller.key: listener.caller for listener in hearers}
             await self._send_to(hearers, news, await self._paid(callers.values(), news))
+            if await stream.is_last(happening):
+                self._finish([listener for listener in hearers if listener.cursor.position >= position])
+
+    def _finish(self, hearers: list[Listener]) -> None:
+        """Say to those who have heard the last event that nothing comes behind it."""
+        for listener in hearers:
+            if listener in self.live:
+                listener.finish()
 
     async def _paid(self, callers: Iterable[Caller], news: News) -> dict[str, Standing]:
         """Charge each caller once, however many of its listeners hear the event; return those who had points enough, by key."""
@@ -119,6 +136,7 @@ class Group:
         return standings
 
     async def _send_to(self, hearers: list[Listener], news: News, paid: dict[str, Standing]) -> None:
+        sent = 0
         position, live, wants_cost = news.cursor.position, self.live, self.subscription.wants_cost
         for number, listener in enumerate(hearers, 1):
             if number % SENT_AT_A_TIME == 0:
@@ -131,15 +149,17 @@ class Group:
                 self._hub.lag(listener, before(news.cursor))
             else:
                 listener.cursor = news.cursor
+                sent += 1
+        self._hub.deliveries += sent
 
     async def executed(self, happening: Happening) -> News:
-        """Return the answer to an event about a post that is there.
+        """Return the answer to an event about something that is there.
 
         Raises:
             Unavailable: the database was away meanwhile.
         """
-        post = await happening.post()
-        payload, cost = await self.subscription.shown(post, happening.cursor)
+        subject = await self.subscription.stream.subject(happening)
+        payload, cost = await self.subscription.shown(subject, happening.cursor)
         return News(payload, happening.cursor, cost)
 
     async def kept(self, happening: Happening) -> News:

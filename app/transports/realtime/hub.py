@@ -8,7 +8,7 @@ when it arrives there. What a listener has seen is a number, so nothing can come
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from app.domain.events import Event, EventCursor, EventType, Gap
 from app.services.context import RequestContext, Resources
 from app.services.streams import Happening
 from app.transports.graphql.subscriptions import Subscription
+from app.transports.realtime.connections import Connections
 from app.transports.realtime.groups import Group
 from app.transports.realtime.listening import Listener, Watcher
 from app.transports.realtime.replay import replay
@@ -39,6 +40,7 @@ class Hub:
         self.cursor = resources.tail.cursor  # handed out up to here
         self.turns = asyncio.Semaphore(WORKING_GROUPS)
         self.viewers: Counter[int] = Counter()  # of the listeners, by user id
+        self.deliveries = self.replays = self.gaps = 0  # counted for the metrics
         self._groups: dict[object, Group] = {}
         self._by_topic: dict[str, set[Group]] = {}
         self._sessions: dict[int, set[Watcher]] = {}
@@ -71,6 +73,7 @@ class Hub:
         assert listener.group is not None  # noqa: S101  # only listeners of a group are handed here
         listener.cursor = cursor
         listener.group.live.discard(listener)
+        self.replays += 1
         listener.replaying = self.spawn(replay(self, listener, listener.group))
 
     def leave(self, listener: Listener) -> None:
@@ -99,6 +102,16 @@ class Hub:
         groups.discard(group)
         if not groups:
             del self._by_topic[topic]
+
+    @property
+    def listeners(self) -> int:
+        """How many subscriptions are listened to."""
+        return sum(group.members for group in self._groups.values())
+
+    @property
+    def groups(self) -> int:
+        """How many different ones these are."""
+        return len(self._groups)
 
     def position_of(self, listener: Listener) -> EventCursor:
         """Return up to where a listener has seen everything that concerns it."""
@@ -195,6 +208,17 @@ class Hub:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def show_readings(hub: Hub, connections: Connections, read: Callable[..., None]) -> None:
+    """Add to the metrics what listening comes to."""
+    read("gauge", "feedgraph_subscriptions", "Subscriptions that are listened to", lambda: hub.listeners)
+    read("gauge", "feedgraph_subscription_groups", "Different subscriptions among them, each executed once", lambda: hub.groups)
+    read("gauge", "feedgraph_live_connections", "Open sockets and streams", lambda: len(connections.open))
+    read("counter", "feedgraph_deliveries", "Answers sent to listeners of subscriptions", lambda: hub.deliveries)
+    read("counter", "feedgraph_replays", "Times that a listener read the log alone, to catch up", lambda: hub.replays)
+    read("counter", "feedgraph_gaps", "Times that a listener was told of events that are gone", lambda: hub.gaps)
+    read("counter", "feedgraph_slow_closes", "Clients given up because they did not read", lambda: connections.slow_closes)
 
 
 HUB: Final = web.AppKey("hub", Hub)

@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 
 from app.domain.events import EventCursor
+from app.transports.graphql.pipeline import encoded
 
 TEXT_FRAME: Final = 0x81  # FIN, opcode 1 (RFC 6455, 5.2)
 NEXT: Final = b'{"type":"next","payload":'
@@ -34,7 +35,7 @@ class News:
         self.cursor = cursor
         self.cost = cost  # in points, for each caller who hears it
         self.payload = payload
-        self._text = orjson.dumps(payload)
+        self._text = encoded(payload)
         self._frames: dict[int, bytes] = {}  # by the length of what follows
         self._chunk: bytes | None = None
 

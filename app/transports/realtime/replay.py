@@ -3,6 +3,8 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+import structlog
+
 from app import services
 from app.domain.budgets import Standing
 from app.domain.errors import FeedgraphError, Throttled
@@ -13,6 +15,8 @@ from app.transports.graphql.subscriptions import gap_payload
 from app.transports.realtime.groups import OUTAGE_S, PAUSE_S, Group, before, gone
 from app.transports.realtime.listening import Listener
 from app.transports.realtime.news import News
+
+log = structlog.get_logger(__name__)
 
 if TYPE_CHECKING:  # the hub starts replays
     from app.transports.realtime.hub import Hub
@@ -34,6 +38,10 @@ async def replay(hub: "Hub", listener: Listener, group: Group) -> None:
                 listener.break_off()
                 return
             await asyncio.sleep(PAUSE_S)
+        except Exception as error:  # whatever it is: nobody may wait for ever in silence
+            log.error("event_not_told", behind=str(listener.cursor), exc_info=error)
+            listener.break_off()
+            return
     group.caught_up()
 
 
@@ -54,6 +62,7 @@ async def pass_on(hub: "Hub", listener: Listener, group: Group, event: Event | G
     stream = group.subscription.stream
     if isinstance(event, Gap):
         await deliver(listener, News(gap_payload(event), event.end, 0))
+        hub.gaps += 1
         return
     if event.position <= listener.cursor.position or stream.topic not in event.topics or not stream.hears(event):
         return
@@ -63,6 +72,8 @@ async def pass_on(hub: "Hub", listener: Listener, group: Group, event: Event | G
     happening = Happening(hub.resources.db, event, epoch, lambda: viewers)
     if await stream.audience(happening, {listener.viewer_id}):
         await send(hub, listener, group, happening)
+        if await stream.is_last(happening):
+            listener.finish()
     elif stream.ends_without_post:
         await deliver(listener, gone(happening))
         listener.finish()
@@ -80,6 +91,7 @@ async def send(hub: "Hub", listener: Listener, group: Group, happening: Happenin
     if news.cost < requested:
         standing = await budgets.refund(listener.caller, requested - news.cost)
     await deliver(listener, group.with_cost(news, standing) if group.subscription.wants_cost else news)
+    hub.deliveries += 1
 
 
 async def deliver(listener: Listener, news: News) -> None:

@@ -19,7 +19,7 @@ from app.transports.graphql.endpoint import DOCUMENTS, PERSISTED
 from app.transports.graphql.parameters import parameters_of
 from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, prepare
 from app.transports.graphql.subscriptions import opened
-from app.transports.realtime.connections import CONNECTIONS
+from app.transports.realtime.connections import CONNECTIONS, bound
 from app.transports.realtime.graphql_transport_ws import (
     SUBPROTOCOL,
     Action,
@@ -73,7 +73,7 @@ async def handle(request: web.Request) -> web.StreamResponse:
     transport = request.transport
     if transport is None:
         return socket  # gone already
-    transport.set_write_buffer_limits(high=settings.ws_catch_up_bytes)
+    bound(transport, settings)
     connection = SocketConnection(request, socket, transport)
     connections.open.add(connection)
     try:
@@ -123,7 +123,7 @@ class SocketListener(Listener):
 
     def break_off(self) -> None:
         """Close the socket so that the client comes back later."""
-        self._connection.close_soon(CloseCode.TRY_AGAIN_LATER, "The database cannot be reached: come back in a moment.")
+        self._connection.close_soon(CloseCode.TRY_AGAIN_LATER, "We cannot go on: come back in a moment, with your cursor.")
 
 
 class SocketConnection:
@@ -297,6 +297,7 @@ class SocketConnection:
         elif self.ctx.viewer is not None and self.ctx.viewer.has_expired():
             self.signed_out()
         elif self._stall.lasts_too_long(self._transport.get_write_buffer_size(), now):
+            self._request.app[CONNECTIONS].slow_closes += 1
             self.linger_s = LINGER_S
             self.close_soon(CloseCode.SLOW_CONSUMER, str(self._position()))
 

@@ -60,7 +60,8 @@ async def answer(route: Route[Any, Any], request: web.Request) -> web.StreamResp
         RequestError, FeedgraphError: it is refused, or the handler refused it.
     """
     settings = request.app[RESOURCES].settings
-    deadline_s = deadline_of(request, settings.query_timeout_s if route.is_read else settings.mutation_timeout_s)
+    longest_s = settings.query_timeout_s if route.is_read else settings.mutation_timeout_s
+    deadline_s = None if route.is_long else deadline_of(request, longest_s)
     sent = await json_body(request) if route.body else None
     ctx = await authenticated(request)
     query = read_query(request, route.query)
@@ -90,7 +91,9 @@ async def admit(ctx: RequestContext, route: Route[Any, Any], query: Query) -> Ch
     return charge
 
 
-async def run(route: Route[Any, Any], call: Call[Any, Any], charge: Charge, deadline_s: float) -> Reply | web.StreamResponse:
+async def run(
+    route: Route[Any, Any], call: Call[Any, Any], charge: Charge, deadline_s: float | None
+) -> Reply | web.StreamResponse:
     """Do what a call asks for, as one of the caller's running requests.
 
     Raises:

@@ -17,6 +17,7 @@ from app.services.context import RequestContext
 from app.settings import Settings
 
 PREFIX = "/api/v1"
+PREFER, PREFERENCE_APPLIED = "Prefer", "Preference-Applied"  # RFC 7240
 WRITE_POINTS = 10  # as a mutation weighs in GraphQL
 
 
@@ -79,6 +80,9 @@ class Route(Generic[AnyQuery, AnyBody]):
     status: int = 200
     needs_session: bool = False
     takes_key: bool = False  # the header Idempotency-Key
+    takes_files: tuple[str, ...] = ()  # media types of a body that the handler reads by itself, as it arrives
+    gives_files: tuple[str, ...] = ()  # media types of answers that are no JSON
+    is_long: bool = False  # no deadline: it goes on for as long as something moves
     problems: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
 

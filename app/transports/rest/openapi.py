@@ -16,13 +16,14 @@ from app.services.budgets import TOO_EXPENSIVE
 from app.transports.errors import INTERNAL, ROWS
 from app.transports.exchange import JSON_TYPE, TIMEOUT_HEADER
 from app.transports.rest.answers import KEY_HEADER, PROBLEM_TYPE
-from app.transports.rest.declaring import PREFIX, Route
+from app.transports.rest.declaring import PREFER, PREFERENCE_APPLIED, PREFIX, Route
 from app.transports.rest.reading import ID_SCHEMA
 from app.transports.rest.schemas import Problem
 
 Json = dict[str, Any]
 Types = dict[Any, Json]  # by operation and mode
 
+BINARY: Final[Json] = {"schema": {"type": "string", "format": "binary"}}
 REFS: Final = "#/components/schemas/{model}"
 ABOUT: Final = (
     "People, posts, follows, likes and home feeds: the same services, rules, ids, cursors and budgets as at /graphql. "
@@ -45,6 +46,7 @@ PROBLEMS_OF_BODIES: Final = ("REQUEST_TIMEOUT", "BODY_TOO_LARGE", "UNSUPPORTED_M
 HEADERS: Final[Json] = {
     "Link": ("The pages before and after this one (RFC 8288): rel=prev, rel=next.", "string"),
     "Location": ("The address of what was made.", "string"),
+    "Preference-Applied": ("What of the header Prefer was done: respond-async, wait=seconds.", "string"),
     "ETag": ("Names this answer: send it back as If-None-Match.", "string"),
     "Cache-Control": ("Who may keep the answer.", "string"),
     "RateLimit": ("What the caller has left: r points, full again in t seconds.", "string"),
@@ -117,6 +119,8 @@ def operation(route: Route[Any, Any], types: Types) -> Json:
     }
     if route.body:
         told["requestBody"] = {"required": True, "content": {JSON_TYPE: {"schema": types[route.name, "validation"]}}}
+    if route.takes_files:
+        told["requestBody"] = {"required": True, "content": dict.fromkeys(route.takes_files, BINARY)}
     return told
 
 
@@ -132,6 +136,9 @@ def parameters(route: Route[Any, Any]) -> list[Json]:
     )
     if route.is_read:
         found.append(header_parameter("If-None-Match", {"type": "string"}, "The ETag of an answer that you have."))
+    if PREFERENCE_APPLIED in route.headers:
+        told_of = "respond-async, and wait=N to wait at most N seconds (20 at most) for its end (RFC 7240)."
+        found.append(header_parameter(PREFER, {"type": "string"}, told_of))
     if route.takes_key:
         text = "Any text of yours, at most 200 characters: a second request with it does nothing new, for 24 hours."
         found.append(header_parameter(KEY_HEADER, {"type": "string", "minLength": 1, "maxLength": 200}, text))
@@ -160,10 +167,14 @@ def responses(route: Route[Any, Any], types: Types) -> Json:
     good: Json = {"description": HTTPStatus(route.status).phrase, "headers": refs(headers)}
     if route.answers:
         good["content"] = {JSON_TYPE: {"schema": types[route.name, "serialization"]}}
+    if route.gives_files:
+        good["content"] = good.get("content", {}) | dict.fromkeys(route.gives_files, BINARY)
     told = {str(route.status): good}
+    if PREFERENCE_APPLIED in route.headers:
+        told["200"] = good | {"description": "It ended while the client waited for it."}
     if route.is_read:
         told["304"] = {"description": "What If-None-Match names is still the same.", "headers": refs(["ETag", "Cache-Control"])}
-    codes = (*PROBLEMS_OF_ALL, *(PROBLEMS_OF_BODIES if route.body else ()), *route.problems)
+    codes = (*PROBLEMS_OF_ALL, *(PROBLEMS_OF_BODIES if route.body or route.takes_files else ()), *route.problems)
     for status in sorted({ROWS[code].status for code in codes}):
         of_status = ", ".join(dict.fromkeys(code for code in codes if ROWS[code].status == status))
         told[str(status)] = {

@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from app.transports.exchange import JSON_TYPE
-from app.transports.rest import feeds, nodes, posts, rate_limit, sessions, users
+from app.transports.rest import feeds, jobs, nodes, posts, rate_limit, sessions, users
 from app.transports.rest.answers import answering, conditional
 from app.transports.rest.declaring import PREFIX, Route
 from app.transports.rest.openapi import document
@@ -19,6 +19,7 @@ ROUTES: Final[tuple[Route[Any, Any], ...]] = (
     *feeds.ROUTES,
     *nodes.ROUTES,
     *sessions.ROUTES,
+    *jobs.ROUTES,
     *rate_limit.ROUTES,
 )
 

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import orjson
 import pytest
 from graphql.execution import executor as graphql_core
 from graphql.execution.values import VariableValues
 
 from app.domain.models import Viewer
+from app.engine import as_json
 from app.infra.database import Database
 from app.services.context import RequestContext, Resources
 from app.services.lookups import Lookups
@@ -109,7 +109,7 @@ class Judge:
 def different(by_plan: Answer, reference: Answer) -> list[str]:
     """Return what tells the two answers apart."""
     found = []
-    if orjson.dumps(by_plan.data) != orjson.dumps(reference.data):
+    if as_json(by_plan.data) != as_json(reference.data):
         found.append(f"data by plan:  {by_plan.data}\nby reference:  {reference.data}")
     if places(by_plan) != places(reference):
         found.append(f"errors by plan:  {by_plan.errors}\nby reference:  {reference.errors}")

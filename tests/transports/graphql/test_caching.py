@@ -204,20 +204,20 @@ async def test_each_representation_has_its_own_validator(site, ann):
 
 
 async def test_304_costs_half_of_what_was_executed(start_server):
-    server = await start_server(anonymous_points=100_000, signed_in_points_per_s=1, anonymous_points_per_s=1)
+    server = await start_server(signed_in_points_per_s=1)
     ann = await server.person()
     for _ in range(20):
         await ann.post("One")
     left = []
-    headers = dict(ann.headers)
+    headers = {**ann.headers, "if-none-match": '"other"'}
     for _ in range(3):
         answer = await ask(server, LATEST, by="text", headers=headers)
         left.append(int(answer.headers["x-ratelimit-remaining"]))
-        headers["if-none-match"] = answer.headers["etag"]
+        headers["if-none-match"] = answer.headers["etag"] if len(left) == 2 else '"other"'
 
     whole, half = left[0] - left[1], left[1] - left[2]
-    assert whole == half  # both were 304
-    assert (await ask(server, LATEST, by="text", headers=ann.headers)).headers["x-ratelimit-remaining"] == str(left[2] - 2 * half)
+    assert whole in range(17, 21)  # 20 posts; some points flow back meanwhile
+    assert half in range(7, 11)
 
 
 # Hits.
@@ -330,6 +330,7 @@ async def test_hits_are_paid(start_server):
     assert statuses == sorted(statuses)
     assert answers[-1].status == 429
     assert (answers[-1].codes, answers[-1].headers["cache-control"]) == (["THROTTLED"], "no-store")
+    assert {"retry-after", "ratelimit", "x-ratelimit-remaining"} <= answers[-1].headers.keys()
 
 
 async def test_trusted_documents_are_shared_by_their_id(start_server, tmp_path):

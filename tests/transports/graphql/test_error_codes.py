@@ -8,7 +8,7 @@ import pytest
 from app.domain.demo import DEMO_TOKEN
 from app.infra import database
 from tests.clients import TestServer
-from tests.conftest import EMPTY
+from tests.conftest import empty
 
 SIGN_IN = "mutation($i: SignInInput!) { signIn(input: $i) { token } }"
 SIGN_UP = "mutation($i: SignUpInput!) { signUp(input: $i) { token user { username } } }"
@@ -124,7 +124,7 @@ async def test_an_unexpected_failure_leaves_with_an_id_and_no_word_of_its_cause(
         answer = await server.graphql('{ good: __typename user(id: "1") { bio } }')
     finally:
         await db.execute("alter table users rename column gone to bio")
-        await db.execute(EMPTY)
+        await empty(db)
     assert (answer.status, answer.codes) == (200, ["INTERNAL_SERVER_ERROR"])
     assert answer.body["data"] == {"good": "Query", "user": None}
     [error] = answer.body["errors"]

@@ -41,7 +41,7 @@ async def fill(db: Database, author: int) -> None:
 # The nested query that the issue asks about comes first. Each selection: statements, text; `$n` rows at the level that grows.
 AUTHOR_LEVEL = {
     "posts and their author": (2, "posts(first: $n) { id content author { id name } }"),
-    "posts, replies and their authors": (3, "posts(first: $n) { id replies(first: 3) { id author { name } } }"),
+    "posts, replies and their authors": (2, "posts(first: $n) { id replies(first: 3) { id author { name } } }"),
     "the connection form": (
         3,
         "postsConnection(first: $n) { nodes { repliesConnection(first: 3) { nodes { author { name } } } } }",
@@ -49,7 +49,7 @@ AUTHOR_LEVEL = {
     "the last ones": (2, "postsConnection(last: $n) { edges { cursor node { id } } pageInfo { hasPreviousPage endCursor } }"),
     "followers and their posts": (3, "followers(first: $n) { nodes { username posts(first: 2) { id } } }"),
     "followed people's posts, replies and authors": (
-        4,
+        3,
         "following(first: $n) { nodes { posts { replies { author { name } } } } }",
     ),
     "what a reply answers": (4, "posts(first: $n) { replies { inReplyTo { id } } }"),

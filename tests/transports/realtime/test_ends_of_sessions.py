@@ -3,13 +3,16 @@
 import asyncio
 
 import aiohttp
+import pytest
 
 from app import wiring
+from app.transports.realtime.connections import CONNECTIONS
 from tests.clients import Socket, TestServer
 from tests.conftest import make_settings, quiet
 
 POSTS = "subscription { postAdded { id } }"
 SOON_S = 2.0
+NO_REDIS = "redis://127.0.0.1:1"
 
 
 async def test_signing_out_closes_the_sockets_of_that_session_alone(server: TestServer):
@@ -34,8 +37,8 @@ async def test_signing_out_over_the_socket_closes_it_too(server: TestServer):
     assert (await socket.closed(SOON_S))[0] == 4403
 
 
-async def test_signing_out_at_one_server_closes_sockets_at_another(start_server):
-    here, there = await start_server(), await start_server()
+async def test_signing_out_at_one_server_closes_sockets_at_another_without_redis(start_server):
+    here, there = await start_server(redis_url=NO_REDIS), await start_server(redis_url=NO_REDIS)
     ann = await here.person()
     socket = await there.socket(ann.token)
     await ann.graphql("mutation { signOut }")
@@ -71,6 +74,36 @@ async def test_a_stopping_server_sends_its_clients_away_with_a_moment_to_come_ba
         for code, reason in await asyncio.gather(*ends):
             assert code == 1001
             assert 200 <= int(reason) <= 3_000
+
+
+async def test_while_it_sends_clients_away_one_after_the_other_a_server_takes_no_new_ones(start_server):
+    server = await start_server(drain_s=1)
+    sockets = [await server.socket() for _ in range(40)]
+    stream = await server.http.get(f"{server.url}/graphql", params={"query": POSTS}, headers={"Accept": "text/event-stream"})
+    draining = asyncio.create_task(server.running.app[CONNECTIONS].drain())
+    ends = [asyncio.create_task(socket.closed()) for socket in sockets]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    assert not all(end.done() for end in ends)
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await Socket.open(server)
+    assert refused.value.headers is not None
+    assert (refused.value.status, refused.value.headers["Retry-After"]) == (503, "1")
+    async with server.http.get(
+        f"{server.url}/graphql", params={"query": POSTS}, headers={"Accept": "text/event-stream"}
+    ) as another:
+        assert another.status == 200  # an EventSource takes any other status as the end
+        assert (await another.text()).startswith("retry: ")
+    async with server.http.post(
+        f"{server.url}/graphql", json={"query": POSTS}, headers={"Accept": "text/event-stream"}
+    ) as another:
+        assert another.status == 503
+    await draining
+    closed = await asyncio.gather(*ends)
+    assert {code for code, _ in closed} == {1001}
+    assert len({reason for _, reason in closed}) > 10  # each has a moment of its own to come back
+    told = (await stream.text()).splitlines()
+    assert [line.partition(":")[0] for line in told if line] == ["retry", "retry"]
+    assert (await server.graphql("{ __typename }")).data == {"__typename": "Query"}  # questions are answered meanwhile
 
 
 async def test_a_server_that_is_stopped_the_moment_it_started_stops(addresses, db):

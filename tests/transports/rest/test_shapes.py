@@ -1,7 +1,13 @@
 """What of a resource is shown: fields=, include= and batches, and that none of them costs a statement a row."""
 
-import pytest
+from typing import get_args
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.transports.rest.answers import objects_in
+from app.transports.rest.shapes import NOUNS, PostNeighbour, shape_of
 from tests.transports.rest.asking import POST_KEYS, USER_KEYS, ask, check_problem
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
@@ -154,3 +160,42 @@ async def test_a_list_of_replies_that_is_too_long_is_a_page_size(server, world):
     for size in ("101", "-1"):
         path = f"/posts/{world['posts'][5]}?include=replies&repliesFirst={size}"
         check_problem(await ask(server, path), 422, "PAGE_SIZE")
+
+
+IDS = {"user": "userId", "post": "postId"}
+KEYS = {"user": USER_KEYS, "post": POST_KEYS, "viewer": set()}
+
+
+def shown(noun, shape, replies):
+    """Return the largest resource of a shape: every neighbour there, every list full."""
+    row = shape.of(dict.fromkeys(KEYS[noun], 1), IDS[noun])
+    for name, below in shape.neighbours.items():
+        if name == "replies":
+            row[name] = [shown("post", below, replies) for _ in range(replies)]
+        else:
+            row[name] = True if name == "viewer" else shown(NOUNS[name], below, replies)
+    return row
+
+
+@given(
+    include=st.lists(st.sampled_from(get_args(PostNeighbour)), unique=True),
+    keys=st.sets(st.sampled_from(sorted(POST_KEYS))),
+    replies=st.integers(0, 5),
+    data=st.data(),
+)
+def test_a_shape_has_what_is_named_and_costs_what_it_shows_at_most(include, keys, replies, data):
+    places = {path.rpartition(".")[0] for path in include} | {path for path in include if not path.endswith("viewer")}
+    wished = {
+        place: data.draw(st.sets(st.sampled_from(sorted(KEYS[NOUNS[place.rpartition(".")[2]]])))) for place in places - {""}
+    }
+    fields = [*keys, *(f"{place}.{key}" for place, below in wished.items() for key in below)]
+
+    row = shown("post", shape := shape_of("post", tuple(fields), tuple(include)), replies)
+
+    assert set(row) == (keys | {"postId"} if keys else POST_KEYS) | {path.partition(".")[0] for path in include}
+    for place, below in wished.items():
+        inner = shape
+        for name in place.split("."):
+            inner = inner.neighbours[name]
+        assert inner.keys == (below or None)
+    assert objects_in(row) == shape.most_objects(replies)

@@ -1,0 +1,247 @@
+"""Archives that strangers made, read as streams: .tar.gz and .zip, and the items of one JSON file in them.
+
+Nothing is ever unpacked to disk, and no name in an archive is a path for us: only the one file is read whose last name is wanted.
+Memory stays flat whatever the archive says of itself: each read is bounded, and so is all that comes out of it.
+"""
+
+import gzip
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any, Final
+
+import ijson
+
+from app.domain.errors import ArchiveInvalid, ArchiveTooLarge, InvalidInput
+
+BLOCK = tarfile.BLOCKSIZE
+CHUNK_BYTES = 64 * 1024
+MAX_DEPTH = 100  # of lists and objects in each other
+STARTS, ENDS = {"start_map", "start_array"}, {"end_map", "end_array"}
+MAX_ZIP_READ_BYTES = 4 * 1024 * 1024  # the list of files at a zip's end is read at once: tens of thousands of names
+HEADS_ONLY: Final = {
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.SOLARIS_XHDTYPE,
+}
+BROKEN = (
+    ijson.JSONError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    UnicodeDecodeError,
+    NotImplementedError,  # a method of compression that is not known
+    RuntimeError,  # an encrypted file
+    OSError,  # gzip's word for a bad head or checksum
+    ValueError,
+    OverflowError,
+)
+
+
+class Bounded:
+    """What comes out of an archive, with a limit on all of it and one on each item."""
+
+    def __init__(self, source: IO[bytes], *, most: int, most_an_item: int) -> None:
+        self._source = source
+        self._left = most
+        self._most_an_item = most_an_item
+        self._of_item = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return at most so many bytes; without a size, a chunk.
+
+        Raises:
+            ArchiveTooLarge: more came than is allowed.
+        """
+        chunk = self._source.read(min(size, CHUNK_BYTES) if size >= 0 else CHUNK_BYTES)
+        self._left -= len(chunk)
+        self._of_item += len(chunk)
+        if self._left < 0 or self._of_item > self._most_an_item:
+            raise ArchiveTooLarge
+        return chunk
+
+    def skip(self, size: int) -> None:
+        """Read so many bytes and forget them.
+
+        Raises:
+            ArchiveTooLarge, ArchiveInvalid: more came than is allowed; the archive ends before.
+        """
+        while size > 0:
+            self._of_item = 0
+            chunk = self.read(size)
+            if not chunk:
+                raise ArchiveInvalid("The archive ends in the middle of a file.")
+            size -= len(chunk)
+
+    def exactly(self, size: int) -> bytes:
+        """Return so many bytes, fewer only at the end."""
+        found = b""
+        while len(found) < size and (chunk := self.read(size - len(found))):
+            found += chunk
+        return found
+
+    def next_item(self) -> None:
+        """Begin to count for another item."""
+        self._of_item = 0
+
+
+class Window:
+    """The next so many bytes of a stream, as a file."""
+
+    def __init__(self, source: Bounded, size: int) -> None:
+        self._source = source
+        self._left = size
+
+    def read(self, size: int = -1) -> bytes:
+        """Return at most so many bytes."""
+        chunk = self._source.read(min(self._left, size) if size >= 0 else min(self._left, CHUNK_BYTES))
+        self._left -= len(chunk)
+        return chunk
+
+
+class SmallReads:
+    """A zip's file for `zipfile`, which reads as much at once as the archive tells it to."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, lambda: True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return so many bytes.
+
+        Raises:
+            ArchiveTooLarge: it is a large part of an archive.
+        """
+        found = self._file.read(MAX_ZIP_READ_BYTES + 1 if size < 0 else min(size, MAX_ZIP_READ_BYTES + 1))
+        if len(found) > MAX_ZIP_READ_BYTES:
+            raise ArchiveTooLarge("The archive lists more files than is allowed.")
+        return found
+
+
+def items(file: IO[bytes], name: str, key: str, *, most: int, most_an_item: int) -> Iterator[Any]:
+    """Give the items of the list that a JSON file with this name has under a key, one after the other.
+
+    Args:
+        file: the archive, which can seek.
+        name: the file's last name; the first one of that name is read.
+        key: the name that the list has in the file's object.
+        most: bytes that may come out of the archive in all.
+        most_an_item: bytes between one item and the next.
+
+    Raises:
+        ArchiveInvalid: it is no archive, is broken, or has no such file.
+        ArchiveTooLarge: a limit is exceeded.
+    """
+    try:
+        with opened(file, name, most=most, most_an_item=most_an_item) as (stream, bounds):
+            bounds.next_item()
+            for item in listed(ijson.basic_parse(stream, use_float=True, buf_size=CHUNK_BYTES), key):
+                bounds.next_item()
+                yield item
+    except InvalidInput:
+        raise
+    except BROKEN as error:
+        raise invalid(error) from error
+
+
+def listed(events: Iterator[tuple[str, Any]], key: str) -> Iterator[Any]:
+    """Give the items of the list under a key, from a parser's events. (ijson's own way keeps a path for each level: quadratic.)
+
+    Raises:
+        ArchiveInvalid: something is nested too deeply.
+    """
+    depth, last_key, is_inside, builder = 0, None, False, ijson.ObjectBuilder()
+    for event, value in events:
+        is_start = event in STARTS
+        depth -= event in ENDS
+        if depth == 1:
+            is_inside = event == "start_array" and last_key == key
+            last_key = value if event == "map_key" else None
+        elif is_inside:
+            builder.event(event, value)
+            if depth == 2 and not is_start:
+                yield builder.value
+                builder = ijson.ObjectBuilder()
+        depth += is_start
+        if depth > MAX_DEPTH:
+            raise ArchiveInvalid(f"The archive nests more than {MAX_DEPTH} levels.")
+
+
+def beginning(file: IO[bytes], name: str, *, size: int, most: int) -> bytes:
+    """Return the first so many bytes of the file with this name, and go back to the archive's beginning.
+
+    Raises:
+        ArchiveInvalid, ArchiveTooLarge: as for `items`.
+    """
+    try:
+        with opened(file, name, most=most, most_an_item=size + CHUNK_BYTES) as (stream, _):
+            return bytes(stream.read(size))
+    except InvalidInput:
+        raise
+    except BROKEN as error:
+        raise invalid(error) from error
+    finally:
+        file.seek(0)
+
+
+def invalid(error: Exception) -> ArchiveInvalid:
+    """Return what is told of an archive that cannot be read."""
+    reason = str(error).partition("\n")[0].strip(" .")[:100]  # what follows sends a part of the archive back
+    return ArchiveInvalid(f"The archive cannot be read: {reason or type(error).__name__}.")
+
+
+@contextmanager
+def opened(file: IO[bytes], name: str, *, most: int, most_an_item: int) -> Iterator[tuple[Any, Bounded]]:
+    """Give the stream of the wanted file, and what bounds it."""
+    head = file.read(4)
+    file.seek(0)
+    if head[:2] == b"\x1f\x8b":
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            bounds = Bounded(unpacked, most=most, most_an_item=most_an_item)  # type: ignore[arg-type]  # it reads
+            yield Window(bounds, found_in_tar(bounds, name)), bounds
+    elif head == b"PK\x03\x04":
+        with zipfile.ZipFile(SmallReads(file)) as archive, archive.open(found_in_zip(archive, name)) as unpacked_file:
+            bounds = Bounded(unpacked_file, most=most, most_an_item=most_an_item)
+            yield bounds, bounds
+    else:
+        raise ArchiveInvalid
+
+
+def found_in_zip(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """Return the wanted file of a zip.
+
+    Raises:
+        ArchiveInvalid: there is none, or it is packed in a way that is not accepted.
+    """
+    for info in archive.infolist():
+        if info.filename.rpartition("/")[2] == name:
+            if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                raise ArchiveInvalid(f"{name} is compressed in a way that is not accepted: use the usual one, deflate.")
+            return info
+    raise ArchiveInvalid(f"There is no {name} in the archive.")
+
+
+def found_in_tar(stream: Bounded, name: str) -> int:
+    """Go to the beginning of the wanted file of a tar; return its size.
+
+    Not by `tarfile` itself, which reads long names, extended headers and maps of sparse files at once, however large they are.
+    The file that we want has a short name and needs none of them.
+
+    Raises:
+        ArchiveInvalid: there is none, or a header is broken.
+    """
+    while len(block := stream.exactly(BLOCK)) == BLOCK and block.strip(b"\0"):
+        stream.next_item()
+        info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")  # it checks the sum
+        if info.size < 0 or info.type == tarfile.GNUTYPE_SPARSE:
+            raise ArchiveInvalid("The archive holds a file of a kind that is not accepted.")
+        if info.isreg() and info.name.rpartition("/")[2] == name:
+            return info.size
+        if info.isreg() or info.type in HEADS_ONLY:
+            stream.skip(-(-info.size // BLOCK) * BLOCK)
+    raise ArchiveInvalid(f"There is no {name} in the archive.")
