@@ -206,7 +206,7 @@ async def grpc_served(resources: Resources, checks: Checks, *, shares_port: bool
     if not resources.settings.grpc:
         yield nothing
         return
-    from app.transports.grpc import server  # noqa: PLC0415  # grpc takes long to import, and most commands do not serve
+    from app.transports.grpc import server  # noqa: PLC0415  # importing grpc takes a tenth of a second, and most commands do not serve
 
     async with server.serving(resources, checks, shares_port=shares_port) as served:
         yield served.drain

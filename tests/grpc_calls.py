@@ -13,6 +13,7 @@ from app.transports.grpc.stubs import (
     events_pb2_grpc,
     feeds_pb2_grpc,
     follows_pb2_grpc,
+    jobs_pb2_grpc,
     posts_pb2_grpc,
     sessions_pb2_grpc,
     users_pb2_grpc,
@@ -32,6 +33,7 @@ class Stubs:
         self.follows = follows_pb2_grpc.FollowServiceStub(channel)
         self.feeds = feeds_pb2_grpc.FeedServiceStub(channel)
         self.sessions = sessions_pb2_grpc.SessionServiceStub(channel)
+        self.jobs = jobs_pb2_grpc.JobServiceStub(channel)
         self.events = events_pb2_grpc.EventsStub(channel)
         self.health: Any = health_pb2_grpc.HealthStub(channel)
 

@@ -13,6 +13,7 @@ from tests.grpc_calls import address_of
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 
+FRAMES_BYTES = 100  # pings and window updates that HTTP/2 sends on its own a moment later, 13 to 17 bytes each
 CALLS = {"profile": (2, 1, 3), "home feed": (2, 2, 7), "thread": (3, 2, 8)}  # calls, round trips, statements
 
 
@@ -63,8 +64,9 @@ async def test_its_bytes_are_those_that_pass(demo_server, start_relay, target):
             await got(calls, screen, target)
             before = relay.to_server_bytes, relay.to_client_bytes
             await got(calls, screen, target)
-            assert calls.traffic.received_bytes == relay.to_client_bytes - before[1]
-            assert calls.traffic.sent_bytes == relay.to_server_bytes - before[0]
+            received, sent = relay.to_client_bytes - before[1], relay.to_server_bytes - before[0]
+            assert abs(calls.traffic.received_bytes - received) <= FRAMES_BYTES
+            assert abs(calls.traffic.sent_bytes - sent) <= FRAMES_BYTES
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "localhost:http:"])

@@ -49,8 +49,7 @@ async def follow(ctx: RequestContext, request: events_pb2.FollowEventsRequest) -
 def event_message(event: Told | Gap) -> events_pb2.Event:
     """Return an event as a message."""
     if isinstance(event, Gap):
-        gap = events_pb2.Gap(**{"from": str(event.start), "to": str(event.end)})  # `from` is a word of Python
-        return events_pb2.Event(cursor=str(event.end), type="gap", gap=gap)
+        return events_pb2.Event(cursor=str(event.end), type="gap", gap=gap_message(event))
     if isinstance(event, JobEvent):  # the job itself is asked for by its id
         at = timestamp(event.at)
         return events_pb2.Event(cursor=str(event.cursor), type=event.type, id=str(event.job.id), at=at, topics=event.topics)
@@ -62,3 +61,8 @@ def event_message(event: Told | Gap) -> events_pb2.Event:
         topics=event.topics,
         post=post_message(event.post) if event.post else None,
     )
+
+
+def gap_message(gap: Gap) -> events_pb2.Gap:
+    """Return what a listener missed as a message."""
+    return events_pb2.Gap(**{"from": str(gap.start), "to": str(gap.end)})  # `from` is a word of Python

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from app.domain.models import Post, User
+from app.domain.models import Job, Post, User
 from app.domain.paging import Order, Slice
 from app.domain.times import millis
 from app.services import relations
@@ -80,7 +80,7 @@ async def user_list(
     return users_pb2.UserList(users=[user_message(user) for user in found.rows], page_info=page_info(order, found))
 
 
-def page_info(order: Order, found: Slice[Post] | Slice[User]) -> pages_pb2.PageInfo:
+def page_info(order: Order, found: Slice[Post] | Slice[User] | Slice[Job]) -> pages_pb2.PageInfo:
     """Return what lies around a page."""
     ends = [order.encode(key) for key in (found.keys[0], found.keys[-1])] if found.keys else [None, None]
     return pages_pb2.PageInfo(

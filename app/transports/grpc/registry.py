@@ -8,10 +8,10 @@ from typing import Any, Final
 import grpc
 from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 
-from app.transports.grpc import events, feeds, follows, posts, sessions, users
+from app.transports.grpc import events, feeds, follows, jobs, posts, sessions, users
 from app.transports.grpc.calls import Face, unary
 from app.transports.grpc.streams import stream
-from app.transports.grpc.stubs import events_pb2, feeds_pb2, follows_pb2, posts_pb2, sessions_pb2, users_pb2
+from app.transports.grpc.stubs import events_pb2, feeds_pb2, follows_pb2, jobs_pb2, posts_pb2, sessions_pb2, users_pb2
 
 MODULES: Final[dict[ModuleType, FileDescriptor]] = {
     users: users_pb2.DESCRIPTOR,
@@ -20,6 +20,7 @@ MODULES: Final[dict[ModuleType, FileDescriptor]] = {
     feeds: feeds_pb2.DESCRIPTOR,
     sessions: sessions_pb2.DESCRIPTOR,
     events: events_pb2.DESCRIPTOR,
+    jobs: jobs_pb2.DESCRIPTOR,
 }
 
 

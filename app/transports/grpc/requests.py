@@ -89,10 +89,10 @@ def wished_size(wish: pages_pb2.Page, largest: int) -> int:
 
 
 def rows_shown(message: Message) -> int:
-    """Return how many users and posts an answer holds, itself not counted."""
+    """Return how many users, posts and jobs an answer holds, itself not counted."""
     shown = 0
     for field, value in message.ListFields():
         if field.message_type is not None:
-            is_row = field.message_type.name in {"User", "Post"}
+            is_row = field.message_type.name in {"User", "Post", "Job"}
             shown += sum(is_row + rows_shown(part) for part in (value if field.is_repeated else [value]))
     return shown

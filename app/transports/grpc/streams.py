@@ -6,7 +6,7 @@ control makes the write wait; a reader who leaves it waiting for too long is sen
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 import grpc
@@ -34,8 +34,8 @@ class Updates(Protocol):
     def cursor(self) -> EventCursor:
         """The place up to which everything has been given."""
 
-    async def batch(self) -> list[Any]:
-        """Wait until there may be something new; return its messages, each with the wire form of its cursor."""
+    async def batch(self) -> list[Any] | None:
+        """Wait until there may be something new; return its messages, each with the wire form of its cursor; None: the end."""
 
 
 Source = Callable[[RequestContext, Any], Awaitable[Updates]]
@@ -66,23 +66,27 @@ def stream(face: Face, method: MethodDescriptor, source: Source) -> "grpc.RpcMet
                 if not is_allowed:
                     raise RequestError("TOO_MANY_OPERATIONS", "Too many sockets and streams of one caller: close some.")
                 updates = await source(ctx, request)
-                await until_one_ends(written(ctx, call, updates, position), drained(face), signed_out(ctx))
+                ends = [drained(face), signed_out(ctx)] if ctx.viewer else [drained(face)]
+                await until_one_ends(written(ctx, call, updates, position), *ends)
 
     return grpc.unary_stream_rpc_method_handler(handle)
 
 
-async def until_one_ends(*parts: Any) -> None:
-    """Run all parts until the first one raises, and raise that."""
+async def until_one_ends(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run all parts until the first one ends; raise what it raises."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
     try:
-        async with asyncio.TaskGroup() as group:
-            for part in parts:
-                group.create_task(part)
-    except ExceptionGroup as ends:
-        raise ends.exceptions[0] from None
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def written(ctx: RequestContext, call: Call, updates: Updates, position: Position) -> None:
-    """Write each update when the reader has room for it.
+    """Write each update when the reader has room for it, to the end where there is one.
 
     Raises:
         RequestError: the reader left one unread for too long.
@@ -90,8 +94,8 @@ async def written(ctx: RequestContext, call: Call, updates: Updates, position: P
     limit_s = ctx.settings.grpc_write_timeout_s
     position.cursor = str(updates.cursor)
     await call.send_initial_metadata(position.trailers)
-    while True:
-        for update in await updates.batch():
+    while (batch := await updates.batch()) is not None:
+        for update in batch:
             await pay(ctx)
             position.cursor = update.cursor  # before it is written: an interrupted write still arrives ahead of the status
             try:
@@ -127,11 +131,10 @@ async def drained(face: Face) -> None:
 
 
 async def signed_out(ctx: RequestContext) -> None:
-    """Wait until the viewer's session ends; an anonymous one never does.
+    """Wait until the viewer's session ends.
 
     Raises:
         Unauthenticated: it did.
     """
-    if ctx.viewer:
-        await services.updates.until_signed_out(ctx)
-        raise Unauthenticated(services.updates.SIGNED_OUT)
+    await services.updates.until_signed_out(ctx)
+    raise Unauthenticated(services.updates.SIGNED_OUT)

@@ -5,7 +5,7 @@ import inspect
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import grpc
 import pytest
@@ -69,7 +69,8 @@ def test_the_classic_example_stands_as_it_is_written():
 
 def batch_type(source: Any) -> Any:
     """Return the type of a stream's messages."""
-    return inspect.get_annotations(source.batch, eval_str=True)["return"].__args__[0]
+    messages = inspect.get_annotations(source.batch, eval_str=True)["return"]
+    return get_args(get_args(messages)[0] if type(None) in get_args(messages) else messages)[0]
 
 
 def test_every_method_has_a_function_of_its_types():
