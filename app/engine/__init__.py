@@ -10,8 +10,9 @@ Rules:
 The engine knows graphql-core and nothing of what is fetched.
 """
 
+from app.engine.arguments import flag_variables
 from app.engine.bindings import Attribute, Binding, Bindings, ListPage, Lookup, ToMany, ToOne
-from app.engine.compiling import Compilation, compile_operation, flag_variables
+from app.engine.compiling import Compilation, compile_operation
 from app.engine.completing import Completing
 from app.engine.cost import Estimate, Formula, ListSize
 from app.engine.cost_explaining import explain

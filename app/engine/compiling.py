@@ -4,45 +4,36 @@ graphql-core collects the fields (fragments flattened, same response keys merged
 same order as from its executor. Each object's builder is one generated expression: a dict of the row's values, in that order.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
-    ArgumentNode,
-    DirectiveNode,
-    DocumentNode,
-    FieldNode,
     GraphQLError,
     GraphQLField,
     GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
-    Undefined,
-    get_argument_values,
     get_named_type,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
     is_non_null_type,
     is_object_type,
-    is_required_argument,
     print_ast,
-    visit,
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues
-from graphql.language import VariableNode, Visitor
 
+from app.engine.arguments import arguments
 from app.engine.bindings import Attribute, Bindings, Lookup, ToMany, ToOne
-from app.engine.building import RAW_SCALARS, Builder, Columns, compiled
+from app.engine.building import Builder, Columns, compiled
 from app.engine.plan import (
     Arguments,
     AttributeChild,
     LookupRoot,
     ObjectShape,
-    Passed,
     Plan,
     RenderedChild,
     ResolverRoot,
@@ -51,8 +42,8 @@ from app.engine.plan import (
     ToOneChild,
     Uncovered,
 )
-from app.engine.rendering import Shown, ShownField, ShownLeaf, ShownList, ShownOne, ShownText
 from app.engine.shapes import AbstractShape, ConnectionShape, LeafShape, ListShape, NonNullShape, PagePart, RowsShape
+from app.engine.showing import shown_fields
 
 Fields = dict[str, list[FieldDetails]]
 
@@ -261,44 +252,6 @@ def list_child(
     return RenderedChild(plain, render, tuple(inner)) if render else plain
 
 
-def shown_fields(
-    source: Compilation, type_: GraphQLObjectType, details: list[FieldDetails], inner: list[Arguments] | None
-) -> Shown | None:
-    """Return what is shown of a row, None where it is more than a source can write. `inner` collects the arguments of the lists
-    in it; None: there must be none, nor anything joined but what is joined to a list's row."""
-    found: list[Any] = []
-    for key, field_details in source.subfields(type_, details).items():
-        field = shown_field(source, type_, key, field_details, inner)
-        if field is None:
-            return None
-        found.append(field)
-    return tuple(found)
-
-
-def shown_field(
-    source: Compilation, type_: GraphQLObjectType, key: str, details: list[FieldDetails], inner: list[Arguments] | None
-) -> ShownField | None:
-    """Return what is shown of one field, None where a source cannot write it."""
-    name = details[0].node.name.value
-    if name == "__typename":
-        return ShownText(key, type_.name)
-    definition = type_.fields[name]
-    named = get_named_type(definition.type)
-    match source.bindings(type_, name, definition):
-        case Attribute(column, is_ready) if is_leaf_type(named) and (is_ready or named.name in {"ID", *RAW_SCALARS}):
-            return ShownLeaf(key, column, named.name == "ID", is_non_null_type(definition.type))
-        case ToOne(join=join) if join is not None and isinstance(named, GraphQLObjectType):
-            below = shown_fields(source, named, details, None)
-            plain = below is not None and all(isinstance(field, ShownLeaf | ShownText) for field in below)
-            return ShownOne(key, join, below) if plain else None  # type: ignore[arg-type]  # looked at just now
-        case ToMany(is_connection=False, render=render) as binding if render and inner is not None:
-            below = shown_fields(source, named, details, None)
-            inner.append(arguments(definition, details))
-            return ShownList(key, binding, below) if below else None  # type: ignore[arg-type]  # no lists in lists: `inner` is None
-        case _:
-            return None
-
-
 def connection_shape(
     source: Compilation, type_: GraphQLObjectType, details: list[FieldDetails], columns: Columns
 ) -> ConnectionShape:
@@ -382,65 +335,3 @@ def page_info_part(source: Compilation, definition: GraphQLField, details: list[
     selected = source.subfields(type_, details)  # type: ignore[arg-type]  # PageInfo is an object
     entries = {key: PAGE_INFO[field_details[0].node.name.value] for key, field_details in selected.items()}
     return lambda page, cursors, _share: {key: show(page, cursors) for key, show in entries.items()}
-
-
-def arguments(definition: GraphQLField, details: list[FieldDetails]) -> Arguments:
-    """Return a field's arguments, coerced now as far as no variable is in them."""
-    node = details[0].node
-    nodes = {argument.name.value: argument for argument in node.arguments or ()}
-    if not has_variables(nodes.values()):
-        return Arguments(definition, node, known_arguments(definition, node))
-    fixed = [argument for argument in nodes.values() if not has_variables([argument])]
-    if any(has_variables([argument]) and not isinstance(argument.value, VariableNode) for argument in nodes.values()):
-        return Arguments(definition, node, None)
-    # What is known is coerced as if the others were optional and absent; their defaults are taken out again.
-    names = {name for name, argument in nodes.items() if argument not in fixed}
-    others = {name: argument for name, argument in definition.args.items() if name not in names}
-    known = known_arguments(GraphQLField(definition.type, args=others), FieldNode(name=node.name, arguments=tuple(fixed)))
-    return Arguments(definition, node, None, tuple(passed(definition, nodes[name]) for name in sorted(names)), known)
-
-
-def known_arguments(definition: GraphQLField, node: FieldNode) -> dict[str, Any]:
-    """Return the coerced arguments of a field in which no variable is used."""
-    try:
-        return get_argument_values(definition, node)
-    except Exception as error:  # graphql-core will say it in its own words
-        raise Uncovered("arguments that are not acceptable") from error
-
-
-def passed(definition: GraphQLField, node: ArgumentNode) -> Passed:
-    """Return the argument that is a variable."""
-    name, argument, variable = node.name.value, definition.args[node.name.value], node.value
-    assert isinstance(variable, VariableNode)  # noqa: S101  # the caller looked
-    out_name, default = argument.out_name or name, Undefined
-    if not is_required_argument(argument):
-        alone = GraphQLField(definition.type, args={name: argument})
-        default = known_arguments(alone, FieldNode(name=node.name, arguments=())).get(out_name, Undefined)
-    return Passed(out_name, variable.name.value, default, is_non_null_type(argument.type))
-
-
-def has_variables(nodes: Iterable[Any]) -> bool:
-    """Say whether a variable is used anywhere in these nodes."""
-    found: list[VariableNode] = []
-
-    class Find(Visitor):
-        def enter_variable(self, node: VariableNode, *_args: Any) -> None:
-            found.append(node)
-
-    for node in nodes:
-        visit(node, Find())
-    return bool(found)
-
-
-def flag_variables(document: DocumentNode) -> tuple[str, ...]:
-    """Return the names of the variables in @skip and @include: with other values, a document has another plan."""
-    found: dict[str, None] = {}
-
-    class Find(Visitor):
-        def enter_directive(self, node: DirectiveNode, *_args: Any) -> None:
-            for argument in node.arguments or ():
-                if isinstance(argument.value, VariableNode):
-                    found[argument.value.name.value] = None
-
-    visit(document, Find())
-    return tuple(found)
