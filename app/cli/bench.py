@@ -203,7 +203,7 @@ def own_environment(home: Path, port: int) -> dict[str, str]:
     """Return the environment of the server: ours without any setting of feedgraph, but these."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
     kept = {name: value for name, value in kept.items() if name.upper() not in {"DATABASE_URL", "REDIS_URL"}}
-    own = {"PORT": str(port), "GRPC_PORT": str(free_port()), "DATA_DIR": str(home / "data"), "LOG_LEVEL": "warning"}
+    own = {"PORT": str(port), "DATA_DIR": str(home / "data"), "LOG_LEVEL": "warning"}
     return kept | {PREFIX + name: value for name, value in own.items()}
 
 
