@@ -160,6 +160,8 @@ async def test_a_post_created_over_http_appears_in_the_running_subscription_and_
     await tab(graphiql, "LivePosts").click()
     await graphiql.click(".graphiql-execute-button")
     subscribed = await next_sent(frames, "subscribe")
+    while "subscription" not in subscribed["payload"]["query"]:  # first the page asks where it begins
+        subscribed = await next_sent(frames, "subscribe")
 
     # The server begins to listen a moment after the message: write until one post has come through.
     for attempt in range(20):
