@@ -168,9 +168,11 @@ async def answered(
         answer = None
     finally:
         ctx.db = whole
-        if ctx.loaders.are_running:
-            await ctx.loaders.stopped()  # at the deadline, a resolver's batch may still use the connection
-        await door.give_back()
+        try:
+            if ctx.loaders.are_running:
+                await ctx.loaders.stopped()  # at the deadline, a resolver's batch may still use the connection
+        finally:
+            await door.give_back()
     if answer is not None:
         tally.add("plan", "")
         return answer

@@ -8,7 +8,7 @@ import pytest
 
 from app import services, stores
 from app.domain.errors import Unavailable
-from app.domain.events import EventType, about_user
+from app.domain.events import EventCursor, EventType, about_user
 from app.infra import event_log
 from app.transports.graphql.subscriptions import Subscription
 from app.transports.realtime import groups, replay
@@ -398,6 +398,8 @@ async def test_what_listening_comes_to_is_in_the_metrics(server: TestServer):
     ann = await server.person()
     head = (await server.graphql("{ eventCursor }")).data["eventCursor"]
     await ann.post()
+    async with asyncio.timeout(10):  # else the first socket hears of it live
+        await server.running.resources.tail.growth(EventCursor.parse(head))
     sockets = [await server.socket() for _ in range(3)]
     await sockets[0].subscribe(POSTS, after=head)
     await data(sockets[0])
