@@ -5,13 +5,14 @@ run for as long as the tests. Each test process makes a database of its own, mig
 """
 
 import gc
+import itertools
 import os
 import secrets
 import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -150,11 +151,19 @@ def unchanged_settings() -> Settings:
     return Settings.model_validate({name: field.default for name, field in Settings.model_fields.items()})
 
 
+FIRST_PORT, PORTS = 20_000, 3_000  # of one test process: below those that the system gives to whoever connects somewhere
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 4
+_ports = itertools.count(secrets.randbelow(PORTS))
+
+
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on, and that this process has not given away a moment ago."""
+    for number in itertools.islice(_ports, PORTS):
+        port = FIRST_PORT + WORKER * PORTS + number % PORTS
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("All ports of the tests are taken.")
 
 
 @pytest.fixture

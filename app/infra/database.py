@@ -164,7 +164,8 @@ class Database:
             return
         async with self._connection() as connection:
             transaction = connection.transaction()
-            await transaction.start()
+            async with asyncio.timeout(self._patience_s):  # the driver itself would wait for ever
+                await transaction.start()
             try:
                 yield self._door(Database, held=connection)
             except BaseException:

@@ -37,7 +37,12 @@ def made_up(url=URL):
         for place, screen in enumerate(SCREENS)
         for step, client in enumerate(CLIENTS)
     ]
-    return Report(plan_for(url, runs=9, every=True), Target("123", "77"), datetime(2026, 11, 22, tzinfo=UTC), tuple(costs))
+    return Report(
+        plan_for(url, runs=9, every=True, grpc="127.0.0.1:1"),
+        Target("123", "77"),
+        datetime(2026, 11, 22, tzinfo=UTC),
+        tuple(costs),
+    )
 
 
 def printed(report, width):

@@ -37,10 +37,11 @@ def launched(port: int, *arguments: str, **environment: str) -> subprocess.Popen
     """Start the program with these arguments, and these variables beside the inherited ones that are not its own."""
     own = ("FEEDGRAPH_", "DATABASE_URL", "REDIS_URL")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    ports = {"FEEDGRAPH_PORT": str(port), "FEEDGRAPH_GRPC_PORT": str(free_port())}
     return subprocess.Popen(
         [sys.executable, "-m", "app", "serve", *arguments],
         cwd=ROOT,
-        env={**inherited, "FEEDGRAPH_PORT": str(port), "FEEDGRAPH_LOG_LEVEL": "error", **environment},
+        env={**inherited, **ports, "FEEDGRAPH_LOG_LEVEL": "error", **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -46,7 +46,8 @@ async def ask_everything(server: Program, traffic: Traffic) -> list[tuple[int, s
 def check(answers: list[tuple[int, str]]) -> None:
     assert len(answers) == 24
     for status, code in answers:
-        assert code in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}, answers
+        # The last one: more of one caller's operations at once than may run, for none of them ends at once.
+        assert code in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED"}, answers
         assert status in {200, 503, 504}  # 200: GraphQL with data null and the error of a field
 
 
@@ -63,7 +64,7 @@ async def be_answered(server: Program, traffic: Traffic, socket: Socket) -> None
         ask_everything(server, traffic), operation_on_socket(server, socket), red_within(server, 5)
     )
     check(answers)
-    assert on_socket in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+    assert on_socket in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED"}
 
 
 async def operation_on_socket(server: Program, socket: Socket) -> str:
@@ -90,8 +91,10 @@ async def test_outage_is_answered_told_and_survived(fault: str, postgres: Backen
                 await be_answered(server, traffic, socket)
         else:
             (postgres.stop if fault == "restarts" else postgres.kill)()
-            await be_answered(server, traffic, socket)
-            postgres.start()
+            try:
+                await be_answered(server, traffic, socket)
+            finally:
+                postgres.start()
         await server.becomes("/readyz", 200, timeout_s=10)
         await traffic.write_many(server, f"{fault}-after", 5)
         # What the outage's own writers were told is "unknown": such a post may exist, and then was heard of as well.
