@@ -1,7 +1,8 @@
 """Images of strangers: told by their content, bounded by their head, and made anew, so that nothing but the picture is left.
 
 What comes out was decoded and encoded here: upright, in sRGB, the first frame alone, without EXIF, comments, profiles, previews
-or whatever else was hidden in the file. Decoding takes time and memory (4 bytes a pixel), so it runs on two threads of its own.
+or whatever else was hidden in the file. It takes memory (8 bytes a pixel, of a WebP 16) and time: so it runs
+on two threads of its own.
 """
 
 import asyncio
@@ -16,7 +17,11 @@ from app.domain.errors import ImageInvalid, ImageTooLarge
 
 THUMBNAIL_PIXELS = 400  # of the longer side, at most
 THUMBNAIL_TYPE = "image/webp"
-QUALITY = 90
+OPTIONS: Final[dict[str, dict[str, int]]] = {
+    "PNG": {"compress_level": 3},  # 6 would cost twice the CPU for a few hundredths of the size
+    "JPEG": {"quality": 90},
+    "WEBP": {"quality": 90, "method": 4},
+}
 OPENED: Final = ("PNG", "JPEG", "WEBP", "GIF")
 WRITTEN: Final[dict[str | None, tuple[str, str]]] = {  # the format and the type of what is kept, by the format that came
     "PNG": ("PNG", "image/png"),
@@ -54,12 +59,12 @@ async def cleaned(file: IO[bytes], *, most_pixels: int) -> Picture:
 def clean(file: IO[bytes], most_pixels: int) -> Picture:
     """Do the same, in this thread."""
     try:
-        with Image.open(file, formats=OPENED) as image:
-            if image.width * image.height > most_pixels:
-                raise ImageTooLarge(f"The image has {image.width:,} x {image.height:,} pixels; {most_pixels:,} are allowed.")
-            format_, media_type = WRITTEN[image.format]
-            plain = plain_picture(image)
-        kept = encoded(plain, format_)
+        plain, (format_, media_type) = decoded(file, most_pixels)
+        try:
+            kept = encoded(plain, format_)
+        except ValueError:  # WebP has no room for some pictures of many pixels and much detail
+            format_, media_type = WRITTEN["PNG"]
+            kept = encoded(plain, format_)
         width, height = plain.size
         plain.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
         return Picture(media_type, width, height, kept, encoded(plain, "WEBP"))
@@ -69,20 +74,33 @@ def clean(file: IO[bytes], most_pixels: int) -> Picture:
         raise ImageInvalid from error
 
 
+def decoded(file: IO[bytes], most_pixels: int) -> tuple[Image.Image, tuple[str, str]]:
+    """Return a file's picture, and how it is written; what decoding took of memory is free again."""
+    with Image.open(file, formats=OPENED) as image:
+        if image.width * image.height > most_pixels:
+            raise ImageTooLarge(f"The image has {image.width:,} x {image.height:,} pixels; {most_pixels:,} are allowed.")
+        return plain_picture(image), WRITTEN[image.format]
+
+
 def plain_picture(image: Image.Image) -> Image.Image:
     """Return the pixels alone, as they are meant to be seen."""
     if image.mode.startswith("I"):  # 16 bits of grey, which a plain conversion would cut off at 255
         image = image.convert("I").point(lambda grey: grey * (1 / 256)).convert("L")
     upright = ImageOps.exif_transpose(image)
     if upright.has_transparency_data:
-        upright = upright.convert("RGBA")
+        upright = in_mode("RGBA", upright)
     elif upright.mode not in {"1", "L", "CMYK"}:
-        upright = upright.convert("RGB")
+        upright = in_mode("RGB", upright)
     plain = in_srgb(upright, image.info.get("icc_profile"))
     if plain.mode not in {"L", "RGB", "RGBA"}:
-        plain = plain.convert("L" if plain.mode == "1" else "RGB")
+        plain = in_mode("L" if plain.mode == "1" else "RGB", plain)
     plain.info.clear()  # encoders write some of it
     return plain
+
+
+def in_mode(mode: str, image: Image.Image) -> Image.Image:
+    """Return an image with this kind of pixels: the same one where it has them."""
+    return image if image.mode == mode and "transparency" not in image.info else image.convert(mode)
 
 
 def in_srgb(image: Image.Image, profile: Any) -> Image.Image:
@@ -100,5 +118,5 @@ def in_srgb(image: Image.Image, profile: Any) -> Image.Image:
 def encoded(image: Image.Image, format_: str) -> bytes:
     """Return an image's file."""
     file = io.BytesIO()
-    image.save(file, format_, **({} if format_ == "PNG" else {"quality": QUALITY}))
+    image.save(file, format_, **OPTIONS[format_])
     return file.getvalue()

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from app.domain.errors import ImageInvalid, ImageTooLarge
+from app.infra import images
 from app.infra.images import clean
 from tests.pictures import SECRET, opened, photo, picture
 
@@ -81,6 +82,18 @@ def test_of_what_moves_the_first_frame_stays(format_):
     kept = opened(cleaned(file).file)
     assert getattr(kept, "n_frames", 1) == 1
     assert red_of(kept) > 150
+
+
+def test_what_webp_has_no_room_for_becomes_a_png(monkeypatch):
+    def encoded(image, format_):
+        if format_ == "WEBP" and max(image.size) > images.THUMBNAIL_PIXELS:
+            raise ValueError("encoding error 6")
+        return plainly(image, format_)
+
+    plainly = images.encoded
+    monkeypatch.setattr(images, "encoded", encoded)
+    found = cleaned(picture("WEBP", (500, 10)))
+    assert (found.media_type, opened(found.file).format, opened(found.file).size) == ("image/png", "PNG", (500, 10))
 
 
 def bomb(width, height):
