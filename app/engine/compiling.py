@@ -258,6 +258,7 @@ def connection_shape(
     """Return the shape of a connection: edges { cursor node }, nodes, pageInfo, in any order and under any names."""
     rows: dict[str, RowsShape] = {}
     parts: dict[str, PagePart] = {}
+    shows_cursors = False
     for key, field_details in source.subfields(type_, details).items():
         name = field_details[0].node.name.value
         if name == "__typename":
@@ -271,7 +272,8 @@ def connection_shape(
             parts[key] = page_info_part(source, type_.fields[name], field_details)
         else:
             raise Uncovered(f"{type_.name}.{name}")
-    return ConnectionShape(rows, parts)
+        shows_cursors = shows_cursors or name in {"edges", "pageInfo"}
+    return ConnectionShape(rows, parts, shows_cursors)
 
 
 def rows_shape(source: Compilation, definition: GraphQLField, details: list[FieldDetails], columns: Columns) -> RowsShape:
@@ -314,7 +316,7 @@ def edges_part(
             raise Uncovered(f"{type_}.{name}")
 
     def part(page: Any, cursors: list[str], share: dict[str, list[Any]]) -> Any:
-        sources = {".cursor": cursors, ".__typename": [type_.name] * len(cursors), **share}
+        sources = {".cursor": cursors, ".__typename": [type_.name] * len(page.rows), **share}
         return [{name: sources[place][index] for name, place in entries} for index in range(len(page.rows))]
 
     return part

@@ -117,13 +117,14 @@ class ConnectionShape:
 
     rows: dict[str, RowsShape]
     parts: dict[str, PagePart]
+    shows_cursors: bool  # else they need not be made
 
     async def complete(self, run: Run, values: Sequence[ListPage]) -> list[Any]:
         """Return a connection for each page."""
         shown = {name: await shape.complete(run, values) for name, shape in self.rows.items()}
         connections = []
         for index, page in enumerate(values):
-            cursors = page.cursors()
+            cursors = page.cursors() if self.shows_cursors else []
             share = {name: lists[index] for name, lists in shown.items()}
             connections.append({key: part(page, cursors, share) for key, part in self.parts.items()})
         return connections

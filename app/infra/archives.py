@@ -35,8 +35,7 @@ BROKEN = (
     zlib.error,
     EOFError,
     UnicodeDecodeError,
-    NotImplementedError,  # a method of compression that is not known
-    RuntimeError,  # an encrypted file
+    RuntimeError,  # an encrypted file, or (a kind of it) a method of compression that is not known
     OSError,  # gzip's word for a bad head or checksum
     ValueError,
     OverflowError,

@@ -4,14 +4,17 @@ Each server has a registry of its own: tests run several servers in one process.
 integers, which cost a tenth of the library's locked counters, and becomes the library's samples only when somebody asks.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Final, Literal
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.utils import floatToGoString
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -35,6 +38,33 @@ class Tally:
         family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
         for values, count in sorted(self.counts.items()):
             family.add_metric(values, count)
+        yield family
+
+
+class Latencies:
+    """How long requests took, by face and status: a histogram whose buckets are plain integers."""
+
+    def __init__(self, name: str, documentation: str) -> None:
+        self._name, self._documentation = name, documentation
+        self._counts: dict[tuple[str, int], list[int]] = {}  # one for each bucket, and one for what is longer than all
+        self._sums: Counter[tuple[str, int]] = Counter()
+
+    def observe(self, face: str, status: int, seconds: float) -> None:
+        """Note one more."""
+        key = (face, status)
+        counts = self._counts.get(key)
+        if counts is None:
+            counts = self._counts[key] = [0] * (len(LATENCY_BUCKETS_S) + 1)
+        counts[bisect_left(LATENCY_BUCKETS_S, seconds)] += 1
+        self._sums[key] += seconds  # type: ignore[assignment]  # a Counter adds whatever adds
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the samples; the library calls this."""
+        family = HistogramMetricFamily(self._name, self._documentation, labels=("face", "status"))
+        for (face, status), counts in sorted(self._counts.items()):
+            bounds = [*map(floatToGoString, LATENCY_BUCKETS_S), "+Inf"]
+            buckets = list(zip(bounds, accumulate(counts), strict=True))
+            family.add_metric((face, str(status)), buckets, self._sums[face, status])
         yield family
 
 
@@ -71,14 +101,10 @@ class Metrics:
         self.event_replays = self.tally("feedgraph_event_replays", "Streams there that resumed behind the log's head", "way")
         self.event_gaps = self.tally("feedgraph_event_gaps", "Times they were told that events behind them are gone", "way")
         self.event_stalls = self.tally("feedgraph_event_stalls", "Streams given up because their client did not read")
-        self._requests = Histogram(
-            "feedgraph_request_duration_seconds",
-            "Time from a request's head to its answer, streams excepted",
-            ("face", "status"),
-            registry=self.registry,
-            buckets=LATENCY_BUCKETS_S,
+        self._requests = Latencies(
+            "feedgraph_request_duration_seconds", "Time from a request's head to its answer, streams excepted"
         )
-        self._observers: dict[tuple[str, int], Callable[[float], None]] = {}
+        self.registry.register(self._requests)
 
     def tally(self, name: str, documentation: str, *labels: str) -> Tally:
         """Return a new counter with these labels; `_total` comes behind the name."""
@@ -91,11 +117,8 @@ class Metrics:
         self.registry.register(Reading(kind, name, documentation, read))
 
     def observe_request(self, face: str, status: int, seconds: float) -> None:
-        """Note how long a request took. The library's look-up by labels is done once for each face and status."""
-        observer = self._observers.get((face, status))
-        if observer is None:
-            observer = self._observers[face, status] = self._requests.labels(face, str(status)).observe
-        observer(seconds)
+        """Note how long a request took."""
+        self._requests.observe(face, status, seconds)
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format 0.0.4 (see CONTENT_TYPE)."""

@@ -136,7 +136,9 @@ def to_connection(relation: Many[Any, Any]) -> ToMany:
         ctx: RequestContext, keys: Sequence[Any], columns: tuple[str, ...], arguments: dict[str, Any]
     ) -> Sequence[ConnectionPage]:
         orders = [relation.order_of(key) for key in keys]
-        [page] = {wished(ctx, order, arguments) for order in orders} if orders else {None}  # a cursor fits one parent only
+        has_cursor = any(arguments.get(name) not in {None, UNSET} for name in ("after", "before"))
+        asked = orders if has_cursor else orders[:1]  # a cursor fits one parent only; without one, the page is the same for all
+        [page] = {wished(ctx, order, arguments) for order in asked} if orders else {None}
         slices = await relation.fetch(ctx, keys, page, columns) if page else []
         return [ConnectionPage(order, slice_) for order, slice_ in zip(orders, slices, strict=True)]
 

@@ -1,6 +1,5 @@
 """A GraphQL request's parameters, checked one by one: what every way of asking has in common."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +25,7 @@ def parameters_of(request: object) -> Parameters:
     """
     if isinstance(request, list):
         raise RequestError("BAD_REQUEST", "Batched requests are not supported: send one operation a request.")
-    if not isinstance(request, Mapping):
+    if not isinstance(request, dict):
         raise RequestError("BAD_REQUEST", "The request must be a JSON object with the key query.")
     return Parameters(
         optional_text(request, "query"),
@@ -37,7 +36,7 @@ def parameters_of(request: object) -> Parameters:
     )
 
 
-def optional_text(request: Mapping[str, Any], key: str) -> str | None:
+def optional_text(request: dict[str, Any], key: str) -> str | None:
     """Return a parameter that is a string or absent; the empty string equals absent.
 
     Raises:
@@ -49,7 +48,7 @@ def optional_text(request: Mapping[str, Any], key: str) -> str | None:
     return value or None
 
 
-def optional_map(request: Mapping[str, Any], key: str) -> dict[str, Any] | None:
+def optional_map(request: dict[str, Any], key: str) -> dict[str, Any] | None:
     """Return a parameter that is an object or absent.
 
     Raises:

@@ -68,7 +68,7 @@ class Persisted:
         hash_ = None if extension is None else hash_in(extension)
         if parameters.query is None and hash_ is None:
             raise self._nothing_sent()
-        if parameters.query is not None and hash_ not in {None, hash_of(parameters.query)}:
+        if parameters.query is not None and hash_ is not None and hash_ != hash_of(parameters.query):
             raise RequestError("BAD_REQUEST", "extensions.persistedQuery.sha256Hash is not the hash of query.")
         return await self._by_text_or_hash(parameters.query, hash_)
 

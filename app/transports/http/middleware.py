@@ -1,5 +1,6 @@
 """What every HTTP exchange gets: an id, safe headers, one log line, and an answer even where no face is."""
 
+import itertools
 import re
 import secrets
 import time
@@ -15,6 +16,7 @@ from app.transports.rest.answers import problem_response
 
 REQUEST_ID_HEADER = istr("X-Request-Id")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+PROCESS, NUMBERS = secrets.token_hex(4), itertools.count()  # together the ids of requests that bring none
 QUIET_PATHS = {"/healthz", "/readyz", "/metrics"}
 STATUS_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "BODY_TOO_LARGE"}
 
@@ -24,7 +26,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     """Give the exchange an id that every log line carries, and write one line at its end."""
     started = time.perf_counter()
     sent_id = request.headers.get(REQUEST_ID_HEADER)
-    request_id = sent_id if sent_id and REQUEST_ID.fullmatch(sent_id) else secrets.token_hex(8)
+    request_id = sent_id if sent_id and REQUEST_ID.fullmatch(sent_id) else f"{PROCESS}{next(NUMBERS) & 0xFFFFFFFF:08x}"
     telemetry.REQUEST_ID.set(request_id)  # each request of a connection sets its own
     status = 499  # the caller left before there was an answer
     try:
