@@ -156,6 +156,14 @@ class Settings(BaseSettings):
     upload_ttl_s: Positive = Field(7 * 24 * 3600, description="how long an archive is kept for attempts to import it")
     export_ttl_s: Positive = Field(24 * 3600, description="how long an export can be fetched")
 
+    # Images.
+    max_image_bytes: Positive = Field(8 * 1024 * 1024, description="an image to upload")
+    max_image_pixels: Positive = Field(
+        40_000_000, description="pixels of an image, by its head; making it anew takes 8 bytes for each, 16 of a WebP"
+    )
+    max_waiting_media: Positive = Field(40, description="images of one user that no post has")
+    media_ttl_s: Positive = Field(24 * 3600, description="how long an image waits for a post")
+
     # Live delivery.
     ws_init_timeout_s: Seconds = Field(5, description="time for connection_init on a WebSocket")
     ws_heartbeat_s: Seconds = Field(25, description="pings to idle WebSockets; a peer that does not answer is closed")

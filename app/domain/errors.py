@@ -6,6 +6,8 @@ FeedgraphError
  │   ├─ CursorInvalid          CURSOR_INVALID
  │   ├─ ArchiveInvalid         ARCHIVE_INVALID
  │   ├─ ArchiveTooLarge        ARCHIVE_TOO_LARGE
+ │   ├─ ImageInvalid           IMAGE_INVALID
+ │   ├─ ImageTooLarge          IMAGE_TOO_LARGE
  │   └─ IdempotencyMismatch    IDEMPOTENCY_MISMATCH
  ├─ Unauthenticated            UNAUTHENTICATED
  ├─ Forbidden                  FORBIDDEN
@@ -70,6 +72,18 @@ class ArchiveTooLarge(InvalidInput):
     """The archive unpacks to more than is allowed, or holds a single entry that large."""
 
     code = "ARCHIVE_TOO_LARGE"
+
+
+class ImageInvalid(InvalidInput):
+    """The image cannot be read: send a whole PNG, JPEG, WebP or GIF."""
+
+    code = "IMAGE_INVALID"
+
+
+class ImageTooLarge(InvalidInput):
+    """The image has more pixels than are allowed."""
+
+    code = "IMAGE_TOO_LARGE"
 
 
 class IdempotencyMismatch(InvalidInput):

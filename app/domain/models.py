@@ -108,6 +108,28 @@ class Blob:
     size: int
 
 
+MOST_MEDIA = 4  # images of one post
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An image, of a post or (where `post_id` is None) waiting for one. `size` in bytes, the other measures in pixels."""
+
+    id: int
+    owner_id: int
+    post_id: int | None
+    alt: str | None
+    media_type: str
+    width: int
+    height: int
+    size: int
+    url: str
+    thumbnail_url: str
+    file_id: int  # of the blob
+    thumbnail_id: int
+    created_at: datetime
+
+
 class Unchanged(Enum):
     """Marks a field that an edit leaves as it is, where None means "make it empty"."""
 

@@ -16,11 +16,12 @@ ROUND_S = 600.0
 
 
 async def keep_house(db: Database, settings: Settings) -> None:
-    """Remove expired sessions, jobs that ended long ago and forgotten idempotency keys, every ten minutes, for ever."""
+    """Remove expired sessions, old jobs, images that no post took and forgotten keys, every ten minutes, for ever."""
     while True:
         try:
             await stores.sessions.delete_expired(db)
             await stores.blobs.delete_expired(db)
+            await stores.media.delete_waiting(db, ttl_s=settings.media_ttl_s)
             await stores.jobs.delete_older(db, ttl_s=settings.job_ttl_s)
             await job_queue.forget_old(db)
             await stores.idempotency.delete_older(db, ttl_s=settings.idempotency_ttl_s)

@@ -13,7 +13,7 @@ from app.domain.models import UNCHANGED, Post, Unchanged
 from app.domain.paging import Order, Page, Slice
 from app.infra import event_log
 from app.infra.database import Database
-from app.services import relations
+from app.services import media, relations
 from app.services.context import RequestContext
 from app.services.reads import LATEST_POSTS
 from app.services.users import at_most
@@ -30,23 +30,26 @@ class Draft:
     title: str | None = None
     in_reply_to_id: int | None = None
     idempotency_key: str | None = None
+    media_ids: Sequence[int] = ()
 
     def checked(self) -> "Draft":
         """Return the draft in the form in which it is kept.
 
         Raises:
-            InvalidInput: a text is blank, too long, or holds what cannot be stored.
+            InvalidInput: a text is blank, too long, or holds what cannot be stored; there are too many images.
         """
         return Draft(
             content=text.paragraph(self.content, field="content", longest=text.CONTENT_LENGTH),
             title=checked_title(self.title),
             in_reply_to_id=self.in_reply_to_id,
             idempotency_key=text.idempotency_key(self.idempotency_key) if self.idempotency_key is not None else None,
+            media_ids=media.checked_ids(self.media_ids),
         )
 
     def fingerprint(self) -> bytes:
         """Return a hash of what is asked for, to tell a repeated request from another one with the same key."""
-        return hashlib.sha256(json.dumps([self.content, self.title, self.in_reply_to_id]).encode()).digest()
+        asked = [self.content, self.title, self.in_reply_to_id, *([list(self.media_ids)] if self.media_ids else [])]
+        return hashlib.sha256(json.dumps(asked).encode()).digest()
 
 
 def checked_title(title: str | None) -> str | None:
@@ -103,9 +106,9 @@ async def create(ctx: RequestContext, draft: Draft) -> Post:
     Raises:
         Unauthenticated: the request is anonymous.
         InvalidInput: a text is not acceptable.
-        NotFound: there is no such post to reply to.
+        NotFound: there is no such post to reply to, or no such image of the viewer's.
         IdempotencyMismatch: the key came with another post before.
-        Conflict: another request with the key is running.
+        Conflict: another request with the key is running, or an image is in a post already.
     """
     viewer_id, draft = ctx.signed_in().user_id, draft.checked()
     async with ctx.db.transaction() as db:
@@ -127,6 +130,7 @@ async def _insert(db: Database, draft: Draft, id_: int, viewer_id: int) -> Post:
             raise NotFound("There is no such post to reply to, or it is hidden from you.")
     answered = (parent.id, parent.author_id) if parent else None
     post = await stores.posts.insert(db, id_=id_, author_id=viewer_id, content=draft.content, title=draft.title, parent=answered)
+    await media.attach(db, draft.media_ids, post_id=id_, owner_id=viewer_id)
     await stores.users.add_to_posts_count(db, viewer_id, 1)
     await event_log.append(db, about_post(EventType.POST_CREATED, post), *recounted(parent))
     return post
@@ -191,7 +195,7 @@ async def edit(
 
 
 async def delete(ctx: RequestContext, id_: int) -> None:
-    """Remove a post of the viewer's own, with its likes; replies to it stay.
+    """Remove a post of the viewer's own, with its likes and images; replies to it stay.
 
     Raises:
         Unauthenticated: the request is anonymous.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from app import stores
-from app.domain.models import Post, User
+from app.domain.models import Media, Post, User
 from app.domain.paging import Order, Page, Slice
 from app.domain.shown import Fields, Text
 from app.stores.columns import Columns
@@ -179,6 +179,12 @@ async def _likers(ctx: "RequestContext", ids: Sequence[int], page: Page, columns
     return pages
 
 
+async def _media(ctx: "RequestContext", ids: Sequence[int], _page: Page, columns: Columns = None) -> Sequence[Slice[Media]]:
+    if ctx.reads:
+        ctx.reads.posts(ids)  # images change with their post alone
+    return await stores.media.of_posts(ctx.db, ids, columns)
+
+
 async def _viewer_follows(ctx: "RequestContext", ids: Sequence[int], _columns: Columns = None) -> Sequence[bool]:
     if ctx.viewer_id is None:
         return [False] * len(ids)
@@ -206,6 +212,8 @@ async def rendered(
     return await stores.rendering.texts(ctx.db, relation.name, keys, sizes, fields, viewer_id=ctx.sees_as)
 
 
+ALL_MEDIA = stores.media.ALL
+
 # From a key to the thing: the roots of a query.
 USER: Root[User | None] = Root("user", users_by_ids)
 USER_BY_NAME: Root[User | None] = Root("userByName", users_by_usernames)
@@ -217,6 +225,7 @@ POST_AUTHOR: One[Post, User | None] = One("post.author", "author_id", users_by_i
 POST_IN_REPLY_TO: One[Post, Post | None] = One("post.inReplyTo", "in_reply_to_id", posts_by_ids, by_viewer=True)
 POST_REPLIES: Many[Post, Post] = Many("post.replies", _replies, key_parts=1, by_viewer=True, is_rendered=True)
 POST_LIKERS: Many[Post, User] = Many("post.likers", _likers, key_parts=2)
+POST_MEDIA: Many[Post, Media] = Many("post.media", _media, key_parts=1)  # read with the page ALL_MEDIA
 USER_POSTS: Many[User, Post] = Many("user.posts", _posts_of_authors, key_parts=1, by_viewer=True, is_rendered=True)
 USER_FOLLOWERS: Many[User, User] = Many("user.followers", _followers, key_parts=2)
 USER_FOLLOWING: Many[User, User] = Many("user.following", _following, key_parts=2)

@@ -55,7 +55,7 @@ async def batch(ctx: RequestContext, *, ids: Sequence[int] = (), usernames: Sequ
 
 
 async def nodes(ctx: RequestContext, ids: Sequence[int]) -> list[Node | None]:
-    """Return the users, posts and jobs with these ids; None where there is none that the viewer may see. One statement.
+    """Return the users, posts, jobs and images with these ids; None where there is none that the viewer may see. One statement.
 
     Raises:
         InvalidInput: there are more ids than one call may ask for.

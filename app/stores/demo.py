@@ -55,7 +55,7 @@ async def clear(db: Database) -> None:
 
     The log's head stays: its positions never go back, and a reader that is behind learns that it missed something.
     """
-    await db.execute("truncate users, posts, outbox, event_log cascade")  # and whatever refers to them
+    await db.execute("truncate users, posts, blobs, outbox, event_log cascade")  # and whatever refers to them
 
 
 async def copy_users(db: Database, rows: Rows) -> None:

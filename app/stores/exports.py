@@ -17,6 +17,11 @@ PARTS: Final[Mapping[str, str]] = {
             p.in_reply_to_author_id, p.likes_count, p.replies_count
         from posts p where p.author_id = $1 and p.id > $2 order by p.id limit $3
     """,
+    "media": """
+        select m.id as key, m.id as media_id, m.post_id, m.position, m.alt, m.media_type, m.width, m.height, m.size, m.url,
+            m.created_at
+        from media m where m.owner_id = $1 and m.id > $2 order by m.id limit $3
+    """,
     "likes": """
         select l.post_id as key, l.post_id, l.created_at from likes l
         where l.user_id = $1 and l.post_id > $2 order by l.post_id limit $3
@@ -50,6 +55,7 @@ async def size(db: Database, user_id: int) -> int:
             """
             select 1 + coalesce((select posts_count + following_count + followers_count from users where id = $1), 0)
                 + (select count(*) from likes where user_id = $1) + (select count(*) from sessions where user_id = $1)
+                + (select count(*) from media where owner_id = $1)
             """,
             user_id,
         )

@@ -80,6 +80,8 @@ ROWS: Final[dict[str, Row]] = {
     "IDEMPOTENCY_MISMATCH": Row(422),
     "ARCHIVE_INVALID": Row(422),
     "ARCHIVE_TOO_LARGE": Row(422),
+    "IMAGE_INVALID": Row(422),
+    "IMAGE_TOO_LARGE": Row(422),
     "REPLAY_GAP": Row(410),
     "UNAUTHENTICATED": Row(401),
     "FORBIDDEN": Row(403),

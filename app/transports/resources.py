@@ -6,7 +6,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from app.domain.ids import DECIMAL
-from app.domain.models import Job, JobState, Post, User
+from app.domain.models import Job, JobState, Media, Post, User
 from app.domain.times import wire_time
 
 Id = Annotated[str, Field(pattern=f"^{DECIMAL.pattern}$", examples=["123"])]
@@ -71,6 +71,37 @@ def post_resource(post: Post) -> PostResource:
         "likesCount": post.likes_count,
         "repliesCount": post.replies_count,
         "repostsCount": post.reposts_count,
+    }
+
+
+class MediaResource(TypedDict):
+    """An image."""
+
+    mediaId: Id
+    postId: Annotated[Id | None, Field(description="The post that it belongs to; null while it waits for one.")]
+    url: Annotated[str, Field(description="Where it is fetched.")]
+    thumbnailUrl: Annotated[str, Field(description="Where it is fetched small.")]
+    type: Annotated[Literal["image/png", "image/jpeg", "image/webp"], Field(description="Of what is kept: a GIF became a PNG.")]
+    width: Annotated[int, Field(ge=1, description="In pixels.")]
+    height: Annotated[int, Field(ge=1, description="In pixels.")]
+    size: Annotated[int, Field(ge=1, description="In bytes.")]
+    alt: Annotated[str | None, Field(description="What it shows.")]
+    createdAt: Time
+
+
+def media_resource(media: Media) -> MediaResource:
+    """Return an image as JSON."""
+    return {
+        "mediaId": str(media.id),
+        "postId": str(media.post_id) if media.post_id else None,
+        "url": media.url,
+        "thumbnailUrl": media.thumbnail_url,
+        "type": media.media_type,  # type: ignore[typeddict-item]  # images are written as these
+        "width": media.width,
+        "height": media.height,
+        "size": media.size,
+        "alt": media.alt,
+        "createdAt": wire_time(media.created_at),
     }
 
 

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from tests.pictures import picture
+
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 
 SIGN_UP = "mutation($i: SignUpInput!) { signUp(input: $i) { token user { id } } }"
@@ -62,6 +64,12 @@ async def world(server, ada):
         "update users set posts_count = posts_count + (select count(*) from n) where id = $1",
         int(ada.id),
     )
+    for attaches in (True, False):
+        headers = ada.headers | {"Content-Type": "image/png"}
+        async with server.http.post(f"{server.url}/api/v1/media", data=picture(), headers=headers) as image:
+            assert image.status == 201
+        if attaches:
+            await db.execute("update media set position = 1, post_id = (select max(id) from posts where author_id = owner_id)")
     return others
 
 
@@ -88,6 +96,7 @@ async def test_everything_goes_and_the_counters_of_others_stay_right(server):
     assert await db.fetchval(COUNTERS) == 0
     left = await db.fetchrow("select (select count(*) from posts), (select count(*) from likes), (select count(*) from follows)")
     assert tuple(left) == (4, 0, 1)
+    assert await db.fetchval("select count(*) from media") == 0
     assert await db.fetchval("select count(*) from blobs where owner_id = $1", int(ada.id)) == 0
     told = dict(await db.fetch("select type, count(*) from event_log group by type"))
     assert (told["post.deleted"], told["user.deleted"], told["session.revoked"]) == (454, 1, 2)

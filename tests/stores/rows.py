@@ -35,6 +35,17 @@ async def add_post(
     return await post_of(db, id_)
 
 
+async def add_media(db: Database, post: Post, position: int) -> int:
+    """Make an image of a post; return its id."""
+    sql = f"""
+        with b as (insert into blobs (owner_id, media_type) values ({post.author_id}, 'image/png') returning id),
+        c as (insert into blobs (owner_id, media_type) values ({post.author_id}, 'image/webp') returning id)
+        insert into media (owner_id, post_id, position, media_type, width, height, size, file_id, thumbnail_id)
+        select {post.author_id}, {post.id}, {position}, 'image/png', 1, 1, 1, b.id, c.id from b, c returning id
+    """
+    return int(await db.fetchval(sql))
+
+
 async def post_of(db: Database, id_: int) -> Post:
     """Return a post as its author sees it."""
     [row] = await db.fetch(f"select {stores.posts.COLUMNS} from posts p where p.id = $1", id_)

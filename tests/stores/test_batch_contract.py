@@ -9,7 +9,7 @@ import pytest
 from app import stores
 from app.domain.models import Post
 from app.domain.paging import Page
-from tests.stores.rows import add_post, add_users, at, costing, follow_at, like_at
+from tests.stores.rows import add_media, add_post, add_users, at, costing, follow_at, like_at
 
 pytestmark = pytest.mark.postgres
 
@@ -29,6 +29,8 @@ READS: dict[str, Callable[..., Awaitable[Sequence[Any]]]] = {
     "likes.likers": lambda db, keys: stores.likes.likers(db, keys, Page(2)),
     "follows.exist": lambda db, keys: stores.follows.exist(db, [(VIEWER, key) for key in keys]),
     "likes.exist": lambda db, keys: stores.likes.exist(db, VIEWER, keys),
+    "media.by_ids": lambda db, keys: stores.media.by_ids(db, keys, viewer_id=VIEWER),
+    "media.of_posts": stores.media.of_posts,
     "nodes.by_ids": lambda db, keys: stores.nodes.by_ids(db, keys, viewer_id=VIEWER),
 }
 
@@ -45,7 +47,8 @@ async def world(db):
     pairs = [(a, b) for a in people for b in people if a != b and chance.random() < 0.5]
     await follow_at(db, pairs, at(0))
     await like_at(db, [(user, post.id) for user in people for post in posts if chance.random() < 0.4], at(0))
-    return people + [post.id for post in posts]
+    images = [await add_media(db, post, number) for post in posts[::3] for number in (2, 1)]
+    return people + [post.id for post in posts] + images
 
 
 @pytest.mark.parametrize("name", READS)
@@ -81,7 +84,14 @@ async def test_a_missing_thing_is_none_at_its_place(db, world, name):
 
 
 async def test_nodes_finds_people_and_posts_among_each_other_and_hides_what_is_hidden(db, world):
-    hidden = [row["id"] for row in await db.fetch("select id from posts where hidden_at is not null and author_id <> $1", VIEWER)]
+    rows = await db.fetch(
+        """
+        with h as (select id from posts where hidden_at is not null and author_id <> $1)
+        select id from h union all select m.id from media m join h on m.post_id = h.id
+        """,
+        VIEWER,
+    )
+    hidden = [row["id"] for row in rows]
 
     answers = await stores.nodes.by_ids(db, world, viewer_id=VIEWER)
 

@@ -97,6 +97,17 @@ def to_list(relation: Many[Any, Any], default: int) -> ToMany:
     return binding
 
 
+def to_short_list(relation: Many[Any, Any], page: Page) -> ToMany:
+    """Return the binding of a plain list that is always shown whole: the page holds all that there can be."""
+
+    async def fetch(
+        ctx: RequestContext, keys: Sequence[Any], columns: tuple[str, ...], _arguments: dict[str, Any]
+    ) -> Sequence[Slice[Any]]:
+        return await relation.fetch(ctx, keys, page, columns)
+
+    return ToMany(relation.name, relation.column, fetch, is_connection=False)
+
+
 LIMITS: Final[dict[ToMany, Callable[[RequestContext, dict[str, Any]], int]]] = {}  # how long a list is, by its binding
 
 

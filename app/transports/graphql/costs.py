@@ -57,6 +57,11 @@ def first_of(default: int) -> list[ListSize]:
     return [ListSize(assumed_size=default, slicing_arguments=["first"], require_one_slicing_argument=False)]
 
 
+def short_of(most: int) -> list[ListSize]:
+    """Return the directive of a list that is always shown whole, for it has never more."""
+    return [ListSize(assumed_size=most, require_one_slicing_argument=False)]
+
+
 def one_for_each(argument: str) -> list[ListSize]:
     """Return the directive of a list that has an element for each in a list argument."""
     return [ListSize(slicing_arguments=[argument])]

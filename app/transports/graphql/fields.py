@@ -13,7 +13,7 @@ from app.transports.graphql import bindings
 from app.transports.graphql.bindings import BINDING, BY_VIEWER
 from app.transports.graphql.cache_policy import PERSONAL
 from app.transports.graphql.connections import After, Before, Connection, First, Last, wished_page
-from app.transports.graphql.costs import PAGED, first_of
+from app.transports.graphql.costs import PAGED, first_of, short_of
 
 Result = TypeVar("Result")
 Info: TypeAlias = strawberry.Info[RequestContext, Any]
@@ -57,6 +57,21 @@ def listed(relation: Many[Any, Any], graphql_type: Any, description: str, *, def
         description=description,
         metadata={BINDING: bindings.to_list(relation, default), BY_VIEWER: relation.by_viewer},
         directives=first_of(default),
+    )
+
+
+def short(relation: Many[Any, Any], graphql_type: Any, description: str, *, page: Page) -> Any:
+    """Make a plain list field without arguments: the relation never has more rows than the page."""
+
+    async def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
+        return (await info.context.loaders.many(relation, root, page)).rows
+
+    return strawberry.field(
+        resolver=resolve,
+        graphql_type=graphql_type,
+        description=description,
+        metadata={BINDING: bindings.to_short_list(relation, page), BY_VIEWER: relation.by_viewer},
+        directives=short_of(page.size),
     )
 
 

@@ -1,16 +1,19 @@
 """The Node interface, and everything found by id alone."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import strawberry
 
 from app import services
 from app.domain.ids import parse_id
 from app.domain.models import Job as JobModel
+from app.domain.models import Media as MediaModel
 from app.domain.models import Post as PostModel
 from app.domain.models import User as UserModel
 from app.transports.graphql.costs import one_for_each
 from app.transports.graphql.fields import Info
+
+AnyModel: TypeAlias = UserModel | PostModel | JobModel | MediaModel
 
 
 @strawberry.interface(description="A thing with an id that no other thing has, whatever its type.")
@@ -29,7 +32,7 @@ class NodeQueries:
     """Root fields that find any thing by its id."""
 
     @strawberry.field(graphql_type=Node | None, description="The thing with this id; null where it is unknown or hidden.")
-    async def node(self, info: Info, id: ThingId) -> UserModel | PostModel | JobModel | None:
+    async def node(self, info: Info, id: ThingId) -> AnyModel | None:
         [node] = await services.users.nodes(info.context, [parse_id(id)])
         return node
 
@@ -38,5 +41,5 @@ class NodeQueries:
         description="The things with these ids, in their order; null where one is unknown or hidden.",
         directives=one_for_each("ids"),
     )
-    async def nodes(self, info: Info, ids: ThingIds) -> list[UserModel | PostModel | JobModel | None]:
+    async def nodes(self, info: Info, ids: ThingIds) -> list[AnyModel | None]:
         return await services.users.nodes(info.context, [parse_id(id_, field="ids") for id_ in ids])

@@ -28,7 +28,8 @@ from app.transports.graphql.connections import (
     wished_page,
 )
 from app.transports.graphql.costs import PAGED, mutation
-from app.transports.graphql.fields import Info, connected, given, listed, related
+from app.transports.graphql.fields import Info, connected, given, listed, related, short
+from app.transports.graphql.media import Media
 from app.transports.graphql.nodes import Node
 from app.transports.graphql.scalars import EventCursor
 
@@ -56,6 +57,9 @@ class Post(Node):
         default=3,
     )
     replies_connection = connected(relations.POST_REPLIES, PostConnection, "Direct replies a page at a time, newest first.")
+    media = short(
+        relations.POST_MEDIA, list[Media], "Its images, at most four, in their author's order.", page=relations.ALL_MEDIA
+    )
     likes_count: int = strawberry.field(description="How many people like it.")
     replies_count: int = strawberry.field(description="How many direct replies it has.")
     reposts_count: int = strawberry.field(description="How often it was reposted.")
@@ -91,6 +95,9 @@ class CreatePostInput:
     in_reply_to_id: strawberry.ID | None = strawberry.field(default=UNSET, description="The post that this one answers.")
     idempotency_key: str | None = strawberry.field(
         default=UNSET, description="Any text of your own: a second request with it writes no second post, for 24 hours."
+    )
+    media_ids: list[strawberry.ID] | None = strawberry.field(
+        default=UNSET, description="At most four images that you uploaded (POST /api/v1/media) and no post has yet."
     )
 
 
@@ -152,6 +159,7 @@ class PostMutations:
             title=given(input.title, str),
             in_reply_to_id=given(input.in_reply_to_id, lambda id_: parse_id(id_, field="inReplyToId")),
             idempotency_key=given(input.idempotency_key, str),
+            media_ids=given(input.media_ids, lambda ids: [parse_id(id_, field="mediaIds") for id_ in ids]) or (),
         )
         return payload(await services.posts.create(info.context, draft))
 

@@ -10,6 +10,7 @@ from strawberry.types import ExecutionContext
 
 from app.transports.graphql.feeds import FeedQueries
 from app.transports.graphql.jobs import Job, JobMutations, JobQueries, JobSubscriptions
+from app.transports.graphql.media import Media
 from app.transports.graphql.nodes import NodeQueries
 from app.transports.graphql.posts import Post, PostMutations, PostQueries
 from app.transports.graphql.rate_limit import RateLimitQueries
@@ -45,7 +46,7 @@ SCHEMA = Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[User, Post, Job],
+    types=[User, Post, Job, Media],
     config=StrawberryConfig(scalar_map=SCALARS),
     extensions=[ParserCache, ValidationCache],  # for `execute`, which only the stock executor calls
 )

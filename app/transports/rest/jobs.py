@@ -15,6 +15,7 @@ from app.transports.exchange import body_chunks, to_the_end
 from app.transports.resources import JobResource, job_resource, result_url
 from app.transports.rest.answers import VARY
 from app.transports.rest.declaring import PREFER, PREFERENCE_APPLIED, PREFIX, Body, Call, Query, Reply, Route
+from app.transports.rest.files import sent
 from app.transports.rest.pages import Paged, list_route, listed
 
 WAIT = re.compile(r"wait\s*=\s*\"?([0-9]{1,6})\"?", re.ASCII)
@@ -101,21 +102,13 @@ async def result(call: Call[Query, None]) -> Reply | web.StreamResponse:
 async def download(request: web.Request, ctx: RequestContext, job: Job) -> web.StreamResponse:
     """Send an export piece after piece; it goes when the last one was sent."""
     blob = await services.exports.taken(ctx, job)
-    response = web.StreamResponse(headers=VARY | {hdrs.CACHE_CONTROL: "no-store"})
-    response.content_type = blob.media_type
-    response.content_length = blob.size
-    response.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="feedgraph-{job.id}.zip"'
+    headers = VARY | {hdrs.CACHE_CONTROL: "no-store"}
+    headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="feedgraph-{job.id}.zip"'
     is_complete = False
     try:
-        await response.prepare(request)
-        if request.method == hdrs.METH_GET:  # who only asks for the head fetches nothing
-            async for piece in services.blobs.read(ctx.resources.db, blob.id):
-                await response.write(piece)
-            await response.write_eof()
-            is_complete = True
+        response = await sent(request, ctx, blob, headers)
+        is_complete = request.method == hdrs.METH_GET  # who only asks for the head fetches nothing
     finally:
-        if not is_complete and request.method == hdrs.METH_GET and request.transport is not None:
-            request.transport.abort()  # a body that is too short must not look like one that is only slow
         await to_the_end(request, services.exports.fetched(ctx, blob, is_complete=is_complete))
     return response
 

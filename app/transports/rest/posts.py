@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from app import services
 from app.domain import text
 from app.domain.errors import InvalidInput, NotFound
-from app.domain.models import UNCHANGED, Post
+from app.domain.models import MOST_MEDIA, UNCHANGED, Post
 from app.services import relations
 from app.services.posts import LATEST, NO_SUCH_POST, Draft
 from app.settings import Settings
@@ -46,6 +46,14 @@ class NewPost(Body):
     content: Annotated[Content, Field(description="The text.")]
     title: Annotated[Title | None, Field(description="A title, in one line.")] = None
     in_reply_to_id: Annotated[Id | None, Field(description="The post that this one answers.")] = None
+    media_ids: Annotated[
+        list[Id],
+        Field(
+            default_factory=list,
+            description="Images that you uploaded and no post has yet.",
+            json_schema_extra={"maxItems": MOST_MEDIA, "uniqueItems": True},
+        ),
+    ]
 
 
 class PostChange(Body):
@@ -87,7 +95,7 @@ async def create(call: Call[PostShape, NewPost]) -> Reply:
     """Write a post or a reply."""
     body = call.body
     key = call.request.headers.get(KEY_HEADER)
-    post = await services.posts.create(call.ctx, Draft(body.content, body.title, body.in_reply_to_id, key))
+    post = await services.posts.create(call.ctx, Draft(body.content, body.title, body.in_reply_to_id, key, body.media_ids))
     reply = await shown(call, post)
     return Reply(reply.value, {hdrs.LOCATION: f"{PREFIX}/posts/{post.id}"})
 

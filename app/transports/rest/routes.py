@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from app.transports.exchange import JSON_TYPE
-from app.transports.rest import feeds, jobs, nodes, posts, rate_limit, sessions, users
+from app.transports.rest import feeds, jobs, media, nodes, posts, rate_limit, sessions, users
 from app.transports.rest.answers import answering, conditional
 from app.transports.rest.declaring import PREFIX, Route
 from app.transports.rest.openapi import document
@@ -20,6 +20,7 @@ ROUTES: Final[tuple[Route[Any, Any], ...]] = (
     *nodes.ROUTES,
     *sessions.ROUTES,
     *jobs.ROUTES,
+    *media.ROUTES,
     *rate_limit.ROUTES,
 )
 

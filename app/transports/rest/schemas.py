@@ -5,7 +5,7 @@ from typing import Annotated, Any, NotRequired
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
-from app.transports.resources import PostResource, UserResource
+from app.transports.resources import MediaResource, PostResource, UserResource
 
 
 def only_id_is_required(schema: dict[str, Any]) -> None:
@@ -22,8 +22,14 @@ class User(UserResource, total=False):
     viewerIsFollowedBy: Annotated[bool, Field(description="Whether they follow the viewer.")]
 
 
+class Media(MediaResource, total=False):
+    """An image. All keys but the id may be left out by `fields`."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", json_schema_extra=only_id_is_required)  # type: ignore[misc]
+
+
 class Post(PostResource, total=False):
-    """A post or a reply. All keys but the id may be left out by `fields`; the last four come with `include`."""
+    """A post or a reply. All keys but the id may be left out by `fields`; the last five come with `include`."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", json_schema_extra=only_id_is_required)  # type: ignore[misc]
 
@@ -31,6 +37,7 @@ class Post(PostResource, total=False):
     inReplyTo: Annotated["Post | None", Field(description="What it answers; null where that is gone, hidden, or nothing.")]
     replies: Annotated[list["Post"], Field(description="The newest direct replies, newest first.")]
     viewerHasLiked: Annotated[bool, Field(description="Whether the viewer likes it.")]
+    media: Annotated[list[Media], Field(description="Its images, in their author's order.")]
 
 
 class Problem(TypedDict):

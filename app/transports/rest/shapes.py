@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from app.domain.errors import InvalidInput
+from app.domain.models import MOST_MEDIA
 from app.settings import Settings
-from app.transports.resources import PostResource, UserResource
+from app.transports.resources import MediaResource, PostResource, UserResource
 from app.transports.rest.declaring import Query
 from app.transports.rest.reading import Number, Separated
 
@@ -22,9 +23,10 @@ DEFAULT_REPLIES = 3  # as in GraphQL
 KEYS = {
     "user": frozenset(UserResource.__annotations__),
     "post": frozenset(PostResource.__annotations__),
+    "media": frozenset(MediaResource.__annotations__),
     "viewer": frozenset[str](),  # facts between a resource and the viewer: nothing to choose from
 }
-NOUNS = {"author": "user", "inReplyTo": "post", "replies": "post", "viewer": "viewer"}  # of each neighbour
+NOUNS = {"author": "user", "inReplyTo": "post", "replies": "post", "media": "media", "viewer": "viewer"}  # of each neighbour
 KNOWN_SHAPES = 256
 
 PostNeighbour = Literal[
@@ -32,8 +34,11 @@ PostNeighbour = Literal[
     "author.viewer",
     "inReplyTo",
     "inReplyTo.author",
+    "inReplyTo.media",
+    "media",
     "replies",
     "replies.author",
+    "replies.media",
     "replies.viewer",
     "viewer",
 ]
@@ -55,7 +60,7 @@ class Shape:
 
     def most_objects(self, replies: int) -> int:
         """Return how many resources one of these brings, itself included, where each post has so many replies."""
-        many = {"replies": replies, "viewer": 0}
+        many = {"replies": replies, "media": MOST_MEDIA, "viewer": 0}
         return 1 + sum(many.get(name, 1) * shape.most_objects(replies) for name, shape in self.neighbours.items())
 
 

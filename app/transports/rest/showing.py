@@ -8,7 +8,7 @@ from app.domain.models import Post, User
 from app.domain.paging import Page, page_size
 from app.services import relations
 from app.services.context import RequestContext
-from app.transports.resources import post_resource, user_resource
+from app.transports.resources import media_resource, post_resource, user_resource
 from app.transports.rest.shapes import PostShape, Shape, UserShape
 
 Row = dict[str, Any]
@@ -32,7 +32,13 @@ class Showing:
         """Return posts as resources, None where there is none."""
         present = [post for post in posts if post is not None]
         rows = [shape.of(post_resource(post), "postId") for post in present]
-        finders = {"author": self._authors, "inReplyTo": self._answered, "replies": self._answers, "viewer": self._likes}
+        finders = {
+            "author": self._authors,
+            "inReplyTo": self._answered,
+            "replies": self._answers,
+            "media": self._media,
+            "viewer": self._likes,
+        }
         await self._add(rows, present, shape, finders)
         return spread(posts, rows)
 
@@ -63,6 +69,11 @@ class Showing:
         lists = await asyncio.gather(*(self._ctx.loaders.many(relations.POST_REPLIES, post, page) for post in posts))
         rows = iter(await self.posts([reply for found in lists for reply in found.rows], shape))
         return [{"replies": [next(rows) for _ in found.rows]} for found in lists]
+
+    async def _media(self, posts: list[Post], shape: Shape) -> list[Row]:
+        load = self._ctx.loaders.many
+        lists = await asyncio.gather(*(load(relations.POST_MEDIA, post, relations.ALL_MEDIA) for post in posts))
+        return [{"media": [shape.of(media_resource(media), "mediaId") for media in found.rows]} for found in lists]
 
     async def _likes(self, posts: list[Post], _shape: Shape) -> list[Row]:
         return [{"viewerHasLiked": liked} for liked in await self._ctx.loaders.ones(relations.VIEWER_HAS_LIKED, posts)]

@@ -17,6 +17,11 @@ insert into posts (id, author_id, in_reply_to_id, in_reply_to_author_id, title, 
 insert into follows values (11, 12, '2026-01-05'), (12, 11, '2026-01-06'), (13, 11, '2026-01-07'), (12, 13, '2026-01-08');
 insert into likes values (12, 101, '2026-02-08'), (13, 101, '2026-02-09');
 update posts set likes_count = 2 where id = 101;
+insert into blobs (id, owner_id, media_type, size) select n, 11, 'image/png', 1 from generate_series(201, 210) n;
+insert into media (id, owner_id, post_id, position, alt, media_type, width, height, size, file_id, thumbnail_id, created_at) values
+  (301, 11, 101, 2, 'second "image"', 'image/png', 8, 6, 1, 201, 202, '2026-02-01'), (302, 11, 101, 1, null, 'image/jpeg', 6, 8, 1, 203, 204, '2026-02-01'),
+  (303, 12, 106, 1, 'of a hidden post', 'image/webp', 1, 1, 1, 205, 206, '2026-02-06'), (304, 12, 103, 1, '', 'image/png', 1, 1, 1, 207, 208, '2026-02-06'),
+  (305, 11, null, null, 'waits', 'image/png', 1, 1, 1, 209, 210, '2026-02-06');
 insert into sessions (id, user_id, token_hash, expires_at) values (21, 12, 'x', now() + interval '1 day')
 """
 

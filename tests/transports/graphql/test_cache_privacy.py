@@ -27,6 +27,9 @@ insert into posts (id, author_id, title, content) values (11, 1, 'One', 'Of Ann'
 insert into posts (id, author_id, content, in_reply_to_id, in_reply_to_author_id) values (13, 2, 'Reply', 11, 1);
 insert into follows (follower_id, followee_id) values (2, 1), (1, 2);
 insert into likes (user_id, post_id) values (2, 11), (2, 12);
+insert into blobs (id, owner_id, media_type) values (31, 1, 'image/png'), (32, 1, 'image/webp');
+insert into media (id, owner_id, post_id, position, media_type, width, height, size, file_id, thumbnail_id) values
+    (41, 1, 11, 1, 'image/png', 8, 6, 99, 31, 32);
 insert into sessions (id, user_id, token_hash, expires_at) values
     (22, 2, 'x', now() + interval '1 day'), (23, 3, 'y', now() + interval '1 day');
 """
@@ -135,6 +138,18 @@ async def test_whatever_differs_between_viewers_or_looks_at_them_is_private(serv
 
     assert wrong == []
     assert unnoted == []  # an answer without tags would outlive every change
+
+
+async def test_images_are_the_same_for_all_who_see_their_post_and_go_stale_with_it(server, people):
+    documents = Documents(SCHEMA, server.running.resources.settings, server.running.resources.metrics)
+    text = '{ post(id: "11") { media { id url thumbnailUrl type width height alt } } }'
+    document = documents.get(text)
+    assert isinstance(document, Document)
+    assert next(iter(document.operations.values())).policy.is_shareable
+    answers = [await asked_by(server, documents, document, id_, text) for id_ in people.values()]
+    assert [answer.data["post"]["media"][0]["url"] for answer in answers] == ["/api/v1/media/41/file"] * 3
+    assert [answer.reads.tags for answer in answers] == [{"Post:11"}] * 3
+    assert not any(answer.is_personal for answer in answers)
 
 
 async def test_the_viewer_s_own_fields_are_found_by_this_test(server, people):

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from app.services import working
+from tests.pictures import picture
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 
@@ -25,12 +26,13 @@ async def ask(person, method, path, **more):
 async def test_an_export_holds_everything_and_is_fetched_once(server):
     ada, bob = await server.person("ada"), await server.person("bob")
     ids = [await ada.post(f"Beitrag {n}, “mit Komma”\nund Zeile") for n in range(3)]
+    image = orjson.loads((await ask(ada, "POST", "/media?alt=Tor", data=picture(), headers={"Content-Type": "image/png"}))[2])
     await bob.post("not Ada's")
     await ada.follow(bob)
     await bob.follow(ada)
     status, headers, body = await ask(ada, "POST", "/exports", headers=SOON)
     job = orjson.loads(body)
-    assert (status, job["state"], job["errorCode"], job["done"], job["total"]) == (200, "SUCCEEDED", None, 14, 14)
+    assert (status, job["state"], job["errorCode"], job["done"], job["total"]) == (200, "SUCCEEDED", None, 16, 16)
     assert headers["Preference-Applied"] == "respond-async, wait=10"
     assert headers["Location"] == f"/api/v1/jobs/{job['jobId']}"
     assert headers["Link"] == f'<{job["resultUrl"]}>; rel="result"'
@@ -42,13 +44,15 @@ async def test_an_export_holds_everything_and_is_fetched_once(server):
     assert archive.testzip() is None
     posts = [orjson.loads(line) for line in archive.read("posts.jsonl").splitlines()]
     assert [post["post_id"] for post in posts] == ids
+    described = orjson.loads(archive.read("media.jsonl"))
+    assert (described["media_id"], described["alt"], described["url"]) == (image["mediaId"], "Tor", image["url"])
     rows = list(csv.DictReader(io.StringIO(archive.read("posts.csv").decode(), newline="")))
     assert [row["content"] for row in rows] == [post["content"] for post in posts]
     assert [orjson.loads(archive.read(f"{part}.jsonl"))["username"] for part in ("following", "followers")] == ["bob", "bob"]
     assert b"token" not in b"".join(archive.read(name) for name in archive.namelist())
     status, _, body = await ask(ada, "GET", path)
     assert (status, orjson.loads(body)["code"]) == (410, "GONE")
-    assert not await server.running.resources.db.fetchval("select count(*) from blobs")
+    assert await server.running.resources.db.fetchval("select count(*) from blobs") == 2  # the image's
 
 
 async def test_an_export_of_many_rows_comes_in_several_pieces(server):

@@ -54,7 +54,7 @@ async def test_resources_have_the_keys_that_are_shown(document):
     schemas = document["components"]["schemas"]
     assert set(schemas["PostResource"]["properties"]) == POST_KEYS
     assert set(schemas["UserResource"]["properties"]) == USER_KEYS
-    assert set(schemas["Post"]["properties"]) - POST_KEYS == {"author", "inReplyTo", "replies", "viewerHasLiked"}
+    assert set(schemas["Post"]["properties"]) - POST_KEYS == {"author", "inReplyTo", "replies", "viewerHasLiked", "media"}
     assert (schemas["Post"]["required"], schemas["Post"]["additionalProperties"]) == (["postId"], False)
 
 

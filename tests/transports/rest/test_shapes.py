@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.models import MOST_MEDIA
+from app.transports.resources import MediaResource
 from app.transports.rest.answers import objects_in
 from app.transports.rest.shapes import NOUNS, PostNeighbour, shape_of
 from tests.transports.rest.asking import POST_KEYS, USER_KEYS, ask, check_problem
@@ -162,8 +164,8 @@ async def test_a_list_of_replies_that_is_too_long_is_a_page_size(server, world):
         check_problem(await ask(server, path), 422, "PAGE_SIZE")
 
 
-IDS = {"user": "userId", "post": "postId"}
-KEYS = {"user": USER_KEYS, "post": POST_KEYS, "viewer": set()}
+IDS = {"user": "userId", "post": "postId", "media": "mediaId"}
+KEYS = {"user": USER_KEYS, "post": POST_KEYS, "media": set(MediaResource.__annotations__), "viewer": set()}
 
 
 def shown(noun, shape, replies):
@@ -172,6 +174,8 @@ def shown(noun, shape, replies):
     for name, below in shape.neighbours.items():
         if name == "replies":
             row[name] = [shown("post", below, replies) for _ in range(replies)]
+        elif name == "media":
+            row[name] = [shown("media", below, replies)] * MOST_MEDIA
         else:
             row[name] = True if name == "viewer" else shown(NOUNS[name], below, replies)
     return row
