@@ -13,6 +13,9 @@ pytestmark = [pytest.mark.postgres, pytest.mark.redis, pytest.mark.slow]
 
 ANSWER_S = 7  # promised are six; the machine may be busy
 NO_REDIS = "redis://127.0.0.1:1"
+# The last one: more of one caller's operations at once than may run, for none of them ends at once.
+TOLD = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED"}
+ANSWERED = "answered"
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +31,11 @@ async def ask_everything(server: Program, traffic: Traffic) -> list[tuple[int, s
         async with server.http.get(
             f"{server.url}/api/v1/users/{traffic.author.id}/posts", headers=traffic.author.headers
         ) as response:
-            return response.status, (await response.json())["code"]
+            return response.status, ANSWERED if response.status == 200 else (await response.json())["code"]
 
     async def graphql(query: str, **variables: object) -> tuple[int, str]:
         answer = await server.graphql(query, variables, headers=traffic.author.headers)
-        return answer.status, answer.codes[0]
+        return answer.status, answer.codes[0] if answer.codes else ANSWERED
 
     async with asyncio.timeout(ANSWER_S):
         return await asyncio.gather(
@@ -43,11 +46,10 @@ async def ask_everything(server: Program, traffic: Traffic) -> list[tuple[int, s
         )
 
 
-def check(answers: list[tuple[int, str]]) -> None:
+def check(answers: list[tuple[int, str]], told: set[str]) -> None:
     assert len(answers) == 24
     for status, code in answers:
-        # The last one: more of one caller's operations at once than may run, for none of them ends at once.
-        assert code in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED"}, answers
+        assert code in told, answers
         assert status in {200, 503, 504}  # 200: GraphQL with data null and the error of a field
 
 
@@ -58,13 +60,13 @@ async def red_within(server: Program, seconds: float) -> None:
     assert await server.status("/healthz") == 200
 
 
-async def be_answered(server: Program, traffic: Traffic, socket: Socket) -> None:
-    """Check that everybody is answered in time while PostgreSQL is not there."""
+async def be_answered(server: Program, traffic: Traffic, socket: Socket, told: set[str] = TOLD) -> None:
+    """Check that everybody is answered in time while PostgreSQL is not there, with one of these codes."""
     answers, on_socket, _ = await asyncio.gather(
         ask_everything(server, traffic), operation_on_socket(server, socket), red_within(server, 5)
     )
-    check(answers)
-    assert on_socket in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED"}
+    check(answers, told)
+    assert on_socket in told
 
 
 async def operation_on_socket(server: Program, socket: Socket) -> str:
@@ -73,8 +75,8 @@ async def operation_on_socket(server: Program, socket: Socket) -> str:
     async with asyncio.timeout(ANSWER_S):
         while (message := await socket.receive())["id"] != "ask":
             pass
-    errors = message["payload"] if message["type"] == "error" else message["payload"]["errors"]
-    return str(errors[0]["extensions"]["code"])
+    errors = message["payload"] if message["type"] == "error" else message["payload"].get("errors")
+    return str(errors[0]["extensions"]["code"]) if errors else ANSWERED
 
 
 @pytest.mark.parametrize("fault", ["hangs", "restarts", "crashes"])
@@ -92,7 +94,8 @@ async def test_outage_is_answered_told_and_survived(fault: str, postgres: Backen
         else:
             (postgres.stop if fault == "restarts" else postgres.kill)()
             try:
-                await be_answered(server, traffic, socket)
+                # What a killed PostgreSQL leaves behind may still answer for a moment.
+                await be_answered(server, traffic, socket, TOLD if fault == "restarts" else TOLD | {ANSWERED})
             finally:
                 postgres.start()
         await server.becomes("/readyz", 200, timeout_s=10)
