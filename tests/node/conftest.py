@@ -7,14 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.needed import missing
+
 HERE = Path(__file__).parent
-
-
-def missing(sentence: str) -> None:
-    """Skip on a desk, fail in CI."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(sentence)
-    pytest.skip(sentence)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import pytest
 
 from tests.clients import TestServer
 from tests.conftest import free_port
-from tests.node.conftest import missing
+from tests.needed import missing
 
 pytestmark = pytest.mark.node
 
