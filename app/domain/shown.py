@@ -1,7 +1,8 @@
-"""What of a list's rows is shown, for a store that writes it as JSON itself."""
+"""What is shown of a thing or of a list's rows, for a store that writes it as JSON itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,20 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
+class Rows:
+    """The place of a connection's rows."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
-    """A list in each row, by the name of its relation."""
+    """A list, by the name of its relation. `around` are the fields of the connection that it is shown as; none: a plain list."""
 
     key: str
     relation: str
-    fields: tuple[Leaf | Constant | Joined, ...]
+    fields: "Fields"
+    around: tuple[Constant | Rows, ...] = ()
 
 
 Fields: TypeAlias = tuple[Leaf | Constant | Joined | Listed, ...]
@@ -45,8 +54,8 @@ Fields: TypeAlias = tuple[Leaf | Constant | Joined | Listed, ...]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A list as JSON text; `lengths` has the lengths of the lists in its objects, by their keys."""
+    """A thing or a list as JSON text. `numbers` are, for each list in it, its length and then the lengths of each list in its
+    rows, one for each row."""
 
     json: str
-    length: int
-    lengths: dict[str, list[int]]
+    numbers: Sequence[Any]

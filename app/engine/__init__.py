@@ -18,7 +18,19 @@ from app.engine.cost import Estimate, Formula, ListSize
 from app.engine.cost_explaining import explain
 from app.engine.costing import Costing, TooComplex
 from app.engine.plan import Anomaly, Plan, Run, Uncovered
-from app.engine.rendering import Rendered, Renderer, Shown, ShownLeaf, ShownList, ShownOne, ShownText, as_json
+from app.engine.rendering import (
+    Rendered,
+    Renderer,
+    Shown,
+    ShownLeaf,
+    ShownList,
+    ShownOne,
+    ShownRows,
+    ShownText,
+    as_json,
+    counted_lists,
+    lists_in,
+)
 from app.engine.variables import Variables
 
 __all__ = [
@@ -42,6 +54,7 @@ __all__ = [
     "ShownLeaf",
     "ShownList",
     "ShownOne",
+    "ShownRows",
     "ShownText",
     "ToMany",
     "ToOne",
@@ -50,6 +63,8 @@ __all__ = [
     "Variables",
     "as_json",
     "compile_operation",
+    "counted_lists",
     "explain",
     "flag_variables",
+    "lists_in",
 ]

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeAlias
 
 from graphql import GraphQLField, GraphQLObjectType
 
-from app.engine.rendering import Renderer, Shown
+from app.engine.rendering import Renderer, Shown, ShownList
 
 
 class ListPage(Protocol):
@@ -59,14 +59,14 @@ class ToMany:
 
     `fetch(context, keys, columns, arguments)` gives a page for each distinct key, in order. `is_connection` says whether the
     field is shown as a connection (edges, nodes, pageInfo); of pages shown as plain lists only the rows are read.
-    `render`, where set, tells how a plain list of which so much is shown is written as JSON by its source; None: it is not.
+    `render`, where set, tells how a list of which so much is shown is written as JSON by its source.
     """
 
     name: str
     column: str
     fetch: Callable[[Any, Sequence[Any], tuple[str, ...], dict[str, Any]], Awaitable[Sequence[Any]]]
     is_connection: bool
-    render: Callable[[Shown], Renderer | None] | None = None
+    render: Callable[[ShownList], Renderer] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,13 @@ class Lookup:
     """A root field that gives one thing by a key in its arguments.
 
     `key(arguments)` returns the key and the relation by which it is found; an exception is an anomaly.
+    `render`, where set, tells how a thing of which so much is shown is written as JSON, by the relation that finds it; None: it
+    is not.
     """
 
     name: str
     key: Callable[[dict[str, Any]], tuple[Any, ToOne]]
+    render: Callable[[Shown], Callable[[ToOne], Renderer | None]] | None = None
 
 
 Binding: TypeAlias = Attribute | ToOne | ToMany | Lookup

@@ -32,10 +32,12 @@ from app.engine.building import Builder, Columns, compiled
 from app.engine.plan import (
     Arguments,
     AttributeChild,
+    Found,
     LookupRoot,
     ObjectShape,
     Plan,
     RenderedChild,
+    RenderedThing,
     ResolverRoot,
     Shape,
     ToManyChild,
@@ -43,7 +45,7 @@ from app.engine.plan import (
     Uncovered,
 )
 from app.engine.shapes import AbstractShape, ConnectionShape, LeafShape, ListShape, NonNullShape, PagePart, RowsShape
-from app.engine.showing import shown_fields
+from app.engine.showing import shown_fields, shown_list
 
 Fields = dict[str, list[FieldDetails]]
 
@@ -57,7 +59,7 @@ class Compilation:
     fragments: dict[str, FragmentDetails]
     operation: OperationDefinitionNode
     variables: VariableValues
-    looked_up: dict[tuple[str, ...], ObjectShape] = field(default_factory=dict)  # the shapes of root look-ups, by their selection
+    looked_up: dict[tuple[str, ...], Found] = field(default_factory=dict)  # what root look-ups show, by their selection
 
     def subfields(self, type_: GraphQLObjectType, details: list[FieldDetails]) -> Fields:
         """Return the merged selection below a field, for one object type."""
@@ -99,13 +101,21 @@ def root_field(
         object_type = get_named_type(definition.type)
         if isinstance(object_type, GraphQLObjectType):
             selection = (name, *(print_ast(detail.node.selection_set) for detail in details if detail.node.selection_set))
-            shape = source.looked_up.get(selection) or object_shape(source, object_type, details, Columns())
-            source.looked_up[selection] = shape
-            return LookupRoot(binding, arguments(definition, details), shape, is_non_null_type(definition.type))
+            found = source.looked_up.get(selection) or found_things(source, binding, object_type, details)
+            source.looked_up[selection] = found
+            return LookupRoot(binding, arguments(definition, details), found, is_non_null_type(definition.type))
     shape_of_value = value_shape(source, definition.type, details)
     return ResolverRoot(
         key, root_type, definition, [detail.node for detail in details], arguments(definition, details), shape_of_value
     )
+
+
+def found_things(source: Compilation, binding: Lookup, type_: GraphQLObjectType, details: list[FieldDetails]) -> Found:
+    """Return what is shown of things that a root field finds, as JSON where their source can write it."""
+    shape = object_shape(source, type_, details, Columns())
+    lists: list[Arguments] = []
+    shown = shown_fields(source, type_, details, lists) if binding.render else None
+    return Found(shape, RenderedThing(binding.render(shown), tuple(lists)) if binding.render and shown else None)
 
 
 def value_shape(source: Compilation, type_: Any, details: list[FieldDetails]) -> Shape:
@@ -243,13 +253,9 @@ def list_child(
 ) -> ToManyChild | RenderedChild:
     """Return the child that fetches a list, as JSON where its source can write what is shown of it."""
     plain = to_many_child(source, key, definition, details, builder, binding)
-    type_ = get_named_type(definition.type)
-    if binding.render is None or not isinstance(type_, GraphQLObjectType):
-        return plain
-    inner: list[Arguments] = []
-    shown = shown_fields(source, type_, details, inner)
-    render = binding.render(shown) if shown else None
-    return RenderedChild(plain, render, tuple(inner)) if render else plain
+    lists: list[Arguments] = []
+    shown = shown_list(source, key, definition, details, binding, lists)
+    return RenderedChild(plain, binding.render(shown), tuple(lists)) if binding.render and shown else plain
 
 
 def connection_shape(

@@ -210,14 +210,13 @@ class RenderedChild:
 
     plain: ToManyChild
     render: Renderer
-    inner: tuple[Arguments, ...]  # of the lists in its rows
+    lists: tuple[Arguments, ...]  # its own arguments and those of the lists in its rows
 
     async def attach(self, run: Run, rows: Sequence[Any], shown: Sequence[dict[str, Any]]) -> None:
         """Fetch and fill in."""
         keys, name = [self.plain.key_of(row) for row in rows], self.plain.response_key
         distinct = list(dict.fromkeys(keys))
-        arguments = [self.plain.arguments.values(run), *(inner.values(run) for inner in self.inner)]
-        texts = await self.render(run.context, distinct, arguments)
+        texts = await self.render(run.context, distinct, [arguments.values(run) for arguments in self.lists])
         if texts is None:
             await self.plain.attach(run, rows, shown)
             return
@@ -261,25 +260,53 @@ class AttributeChild:
 
 
 @dataclass(frozen=True, slots=True)
+class RenderedThing:
+    """A thing whose JSON comes finished from its source, with the lists in it."""
+
+    renderer_of: Callable[[ToOne], Renderer | None]  # by the relation that finds it
+    lists: tuple[Arguments, ...]
+
+    async def texts(self, run: Run, relation: ToOne, keys: Sequence[Any]) -> Sequence[Any] | None:
+        """Return the text for each key, None for one that has nothing. None for all: fetch rows instead."""
+        render = self.renderer_of(relation)
+        return await render(run.context, keys, [arguments.values(run) for arguments in self.lists]) if render else None
+
+
+@dataclass(slots=True, eq=False)
+class Found:
+    """What is shown of things that are found by their keys. Root fields with the same selection have the same one."""
+
+    shape: ObjectShape
+    rendered: RenderedThing | None
+
+    async def shown(self, run: Run, relation: ToOne, keys: Sequence[Any]) -> Sequence[Any]:
+        """Return what is shown for each key, None for one that has nothing."""
+        if self.rendered is not None and (texts := await self.rendered.texts(run, relation, keys)) is not None:
+            return texts
+        return await self.shape.complete(run, await relation.fetch(run.context, keys, self.shape.columns))
+
+
+@dataclass(frozen=True, slots=True)
 class LookupRoot:
-    """A root field that gives one thing by a key. Fields with the same selection have the same shape, the object itself."""
+    """A root field that gives one thing by a key."""
 
     binding: Lookup
     arguments: Arguments
-    shape: ObjectShape
+    found: Found
     required: bool
 
     async def value(self, run: Run) -> Any:
         """Return what the field shows, where it is the operation's only one."""
         key, relation = self.binding.key(self.arguments.values(run))
-        [shown] = await self.shape.complete(run, await relation.fetch(run.context, (key,), self.shape.columns))
+        [shown] = await self.found.shown(run, relation, (key,))
         if shown is None and self.required:
             raise Anomaly
         return shown
 
     def explain(self, indent: int) -> list[str]:
         """Return lines that tell a person what this does."""
-        return [f"{'  ' * indent}fetch {self.binding.name} by key", *self.shape.explain(indent + 1)]
+        as_json = ", as JSON written by the database" if self.found.rendered else ""
+        return [f"{'  ' * indent}fetch {self.binding.name} by key{as_json}", *self.found.shape.explain(indent + 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,16 +370,15 @@ class Plan:
 
     async def _look_up(self, run: Run) -> dict[str, Any]:
         """Return what every look-up shows, by response key; those of one shape are fetched and completed together."""
-        groups: dict[tuple[int, Any], list[tuple[str, LookupRoot, Any]]] = {}
+        groups: dict[tuple[Found, int], tuple[ToOne, list[tuple[str, LookupRoot, Any]]]] = {}
         for name, root in self.fields.items():
             if isinstance(root, LookupRoot):
                 key, relation = root.binding.key(root.arguments.values(run))
-                groups.setdefault((id(root.shape), relation.fetch), []).append((name, root, key))
+                groups.setdefault((root.found, id(relation)), (relation, []))[1].append((name, root, key))
         shown: dict[str, Any] = {}
-        for (_, fetch), members in groups.items():
-            shape, keys = members[0][1].shape, list(dict.fromkeys(key for _, _, key in members))
-            rows = await fetch(run.context, keys, shape.columns)
-            found = dict(zip(keys, await shape.complete(run, rows), strict=True))
+        for (things, _), (relation, members) in groups.items():
+            keys = list(dict.fromkeys(key for _, _, key in members))
+            found = dict(zip(keys, await things.shown(run, relation, keys), strict=True))
             for name, root, key in members:
                 if found[key] is None and root.required:
                     raise Anomaly

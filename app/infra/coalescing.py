@@ -22,14 +22,16 @@ class Asked(Generic[Key]):
 class Coalescing(Generic[Key]):
     """One kind of look-up. `fetch` gives a row or None for each key, in order, and must not depend on who asks.
 
-    The first caller's statement goes out at once; whoever comes while enough are on their way joins the next one. A statement
-    begins after all its callers have asked, so each reads what was committed before. One that nobody waits for any more is
-    cancelled.
+    The first caller's statement goes out at once; whoever comes while enough are on their way joins the next one, which waits no
+    longer than until it has as many keys as one statement should have. A statement begins after all its callers have asked, so
+    each reads what was committed before. One that nobody waits for any more is cancelled.
     """
 
-    def __init__(self, fetch: Callable[[Sequence[Key]], Awaitable[Sequence[Any]]]) -> None:
+    def __init__(self, fetch: Callable[[Sequence[Key]], Awaitable[Sequence[Any]]], *, largest: int = LARGEST_BATCH) -> None:
         self._fetch = fetch
+        self._largest = largest  # keys in one statement, but for a caller who asks for more
         self._waiting: list[Asked[Key]] = []
+        self._keys_waiting = 0
         self._running: set[asyncio.Task[None]] = set()
 
     async def get(self, keys: Sequence[Key]) -> Sequence[Any]:
@@ -40,7 +42,8 @@ class Coalescing(Generic[Key]):
         """
         answer: asyncio.Future[Sequence[Any]] = asyncio.get_running_loop().create_future()
         self._waiting.append(Asked(keys, answer))
-        if len(self._running) < AT_ONCE:
+        self._keys_waiting += len(keys)
+        if len(self._running) < AT_ONCE or self._keys_waiting >= self._largest:
             self._begin()
         return await answer
 
@@ -75,10 +78,11 @@ class Coalescing(Generic[Key]):
         size = count = 0
         for asked in waiting:
             size += len(asked.keys)
-            if count and size > LARGEST_BATCH:
+            if count and size > self._largest:
                 break
             count += 1
         self._waiting = waiting[count:]
+        self._keys_waiting = sum(len(asked.keys) for asked in self._waiting)
         return waiting[:count]
 
     async def _read(self, callers: list[Asked[Key]]) -> None:

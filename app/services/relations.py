@@ -3,16 +3,17 @@
 The GraphQL fields, REST's lists and whatever executes a query by plan are made from these declarations.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from app import stores
 from app.domain.models import Media, Post, User
 from app.domain.paging import Order, Page, Slice
-from app.domain.shown import Fields, Text
+from app.domain.shown import Fields, Listed, Text
 from app.stores.columns import Columns
 from app.stores.nodes import Node
+from app.stores.rendering import Rendering
 
 if TYPE_CHECKING:  # the context holds the loaders, which are made from these declarations
     from app.services.context import RequestContext
@@ -20,6 +21,10 @@ if TYPE_CHECKING:  # the context holds the loaders, which are made from these de
 Parent = TypeVar("Parent")
 Result = TypeVar("Result")
 Row = TypeVar("Row")
+
+# Of a request, keys and the sizes of all lists in the texts: things or lists as JSON, as the viewer may see them. None where
+# somebody must note what is read, and so see the rows. One statement, perhaps shared.
+Texts: TypeAlias = Callable[["RequestContext", Sequence[Any], tuple[int, ...]], Coroutine[Any, Any, Sequence[Text | None] | None]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +54,7 @@ class Root(Generic[Result]):
     name: str
     fetch: Callable[["RequestContext", Sequence[Any], Columns], Awaitable[Sequence[Any]]]
     by_viewer: bool = False  # what it finds may differ from viewer to viewer
+    is_rendered: bool = True  # the store can write it as JSON: see `Texts`
 
     def key(self, parent: Any) -> Any:
         """Return the key, which stands where relations have a parent."""
@@ -64,7 +70,7 @@ class Many(Generic[Parent, Row]):
     key_parts: int  # integers in the sort key: 1 for an id, 2 for a time and an id
     column: str = "id"
     by_viewer: bool = False  # what it finds may differ from viewer to viewer
-    is_rendered: bool = False  # the store can write it as JSON: see `rendered`
+    is_rendered: bool = True  # the store can write it as JSON: see `Texts`
 
     def key(self, parent: Parent) -> int:
         """Return the parent's key."""
@@ -203,13 +209,25 @@ async def _viewer_likes(ctx: "RequestContext", ids: Sequence[int], _columns: Col
     return await stores.likes.exist(ctx.db, ctx.viewer_id, ids)
 
 
-async def rendered(
-    ctx: "RequestContext", relation: Many[Any, Any], keys: Sequence[int], sizes: Sequence[int], fields: Fields
-) -> Sequence[Text] | None:
-    """Fetch lists as JSON. None where somebody must note what is read, and so see the rows. One statement."""
-    if ctx.reads is not None:
-        return None
-    return await stores.rendering.texts(ctx.db, relation.name, keys, sizes, fields, viewer_id=ctx.sees_as)
+def texts_of_things(name: str, fields: Fields) -> Texts:
+    """Return how the things of a root are fetched as JSON."""
+    return _texts(stores.rendering.rendering_of_things(name, fields))
+
+
+def texts_of_lists(name: str, shown: Listed) -> Texts:
+    """Return how the lists of a relation are fetched as JSON."""
+    return _texts(stores.rendering.rendering_of_lists(name, shown))
+
+
+def _texts(rendering: Rendering) -> Texts:
+    async def texts(ctx: "RequestContext", keys: Sequence[Any], sizes: tuple[int, ...]) -> Sequence[Text | None] | None:
+        if ctx.reads is not None:
+            return None
+        if ctx.db.holds_connection:
+            return await stores.rendering.texts(ctx.db, rendering, keys, [ctx.sees_as] * len(keys), sizes)
+        return await ctx.resources.lookups.rendered(rendering, keys, ctx.sees_as, sizes, ctx.counts)
+
+    return texts
 
 
 ALL_MEDIA = stores.media.ALL
@@ -218,15 +236,15 @@ ALL_MEDIA = stores.media.ALL
 USER: Root[User | None] = Root("user", users_by_ids)
 USER_BY_NAME: Root[User | None] = Root("userByName", users_by_usernames)
 POST: Root[Post | None] = Root("post", posts_by_ids, by_viewer=True)
-NODE: Root[Node | None] = Root("node", _nodes_by_ids, by_viewer=True)
+NODE: Root[Node | None] = Root("node", _nodes_by_ids, by_viewer=True, is_rendered=False)
 
 # From a thing to its neighbours.
 POST_AUTHOR: One[Post, User | None] = One("post.author", "author_id", users_by_ids, join="author")
 POST_IN_REPLY_TO: One[Post, Post | None] = One("post.inReplyTo", "in_reply_to_id", posts_by_ids, by_viewer=True)
-POST_REPLIES: Many[Post, Post] = Many("post.replies", _replies, key_parts=1, by_viewer=True, is_rendered=True)
+POST_REPLIES: Many[Post, Post] = Many("post.replies", _replies, key_parts=1, by_viewer=True)
 POST_LIKERS: Many[Post, User] = Many("post.likers", _likers, key_parts=2)
-POST_MEDIA: Many[Post, Media] = Many("post.media", _media, key_parts=1)  # read with the page ALL_MEDIA
-USER_POSTS: Many[User, Post] = Many("user.posts", _posts_of_authors, key_parts=1, by_viewer=True, is_rendered=True)
+POST_MEDIA: Many[Post, Media] = Many("post.media", _media, key_parts=1, is_rendered=False)  # read with the page ALL_MEDIA
+USER_POSTS: Many[User, Post] = Many("user.posts", _posts_of_authors, key_parts=1, by_viewer=True)
 USER_FOLLOWERS: Many[User, User] = Many("user.followers", _followers, key_parts=2)
 USER_FOLLOWING: Many[User, User] = Many("user.following", _following, key_parts=2)
 

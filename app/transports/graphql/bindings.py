@@ -1,6 +1,6 @@
 """What the engine knows of the schema's fields: made from the same declared relations as their resolvers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -10,7 +10,7 @@ from strawberry import UNSET
 
 from app.domain import shown
 from app.domain.errors import PageSize
-from app.domain.paging import Order, Page, Slice, page_of, page_size
+from app.domain.paging import DEFAULT_PAGE_SIZE, Order, Page, Slice, page_of, page_size
 from app.engine import (
     Attribute,
     Binding,
@@ -21,14 +21,17 @@ from app.engine import (
     ShownLeaf,
     ShownList,
     ShownOne,
+    ShownRows,
     ShownText,
     ToMany,
     ToOne,
+    counted_lists,
+    lists_in,
 )
 from app.engine.rendering import ShownField
 from app.services import relations
 from app.services.context import RequestContext
-from app.services.relations import Many, One, Root
+from app.services.relations import Many, One, Root, Texts
 
 BINDING: Final = "feedgraph.binding"  # the key of a Strawberry field's metadata
 BY_VIEWER: Final = "feedgraph.by_viewer"  # another: whether what the field shows may differ from viewer to viewer
@@ -53,15 +56,25 @@ def to_one(relation: One[Any, Any]) -> ToOne:
 def lookup(name: str, key: Callable[[dict[str, Any]], tuple[Any, Root[Any]]]) -> Lookup:
     """Return the binding of a root field that finds one thing; `key` reads it from the arguments."""
 
-    @cache
-    def relation_of(root: Root[Any]) -> ToOne:
-        return ToOne(root.name, "", root.fetch)
+    roots: dict[Root[Any], ToOne] = {}
 
     def bound(arguments: dict[str, Any]) -> tuple[Any, ToOne]:
         value, root = key(arguments)
-        return value, relation_of(root)
+        relation = roots.get(root)
+        if relation is None:
+            relation = roots[root] = ToOne(root.name, "", root.fetch)
+        return value, relation
 
-    return Lookup(name, bound)
+    def render(selected: Shown) -> Callable[[ToOne], Renderer | None]:
+        fields, lists = tuple(map(domain_form, selected)), lists_in(selected)
+
+        @cache
+        def by(name: str) -> Renderer:
+            return renderer(relations.texts_of_things(name, fields), lists, lambda numbers: counted_lists(lists, numbers))
+
+        return lambda relation: by(relation.name)
+
+    return Lookup(name, bound, render)
 
 
 def to_list(relation: Many[Any, Any], default: int) -> ToMany:
@@ -76,25 +89,47 @@ def to_list(relation: Many[Any, Any], default: int) -> ToMany:
     ) -> Sequence[Slice[Any]]:
         return await relation.fetch(ctx, keys, Page(size(ctx, arguments), peeks=False), columns)
 
-    def render(selected: Shown) -> Renderer | None:
-        fields, limits = tuple(map(domain_form, selected)), [LIMITS[field.binding] for field in lists_in(selected)]
-
-        async def rendered(
-            ctx: RequestContext, keys: Sequence[Any], arguments: Sequence[dict[str, Any]]
-        ) -> Sequence[Rendered] | None:
-            sizes = [size(ctx, arguments[0])]
-            try:
-                sizes += [limit(ctx, given) for limit, given in zip(limits, arguments[1:], strict=True)]
-            except PageSize:
-                return None  # an error only where there is a row to show it in
-            texts = await relations.rendered(ctx, relation, keys, sizes, fields)
-            return None if texts is None else [Rendered(text.json, text.length, text.lengths) for text in texts]
-
-        return rendered
-
-    binding = ToMany(relation.name, relation.column, fetch, is_connection=False, render=render if relation.is_rendered else None)
+    binding = ToMany(relation.name, relation.column, fetch, is_connection=False, render=render_list(relation))
     LIMITS[binding] = size
     return binding
+
+
+def render_list(relation: Many[Any, Any]) -> Callable[[ShownList], Renderer] | None:
+    """Return how lists of a relation are written as JSON; None: they are not."""
+
+    def render(selected: ShownList) -> Renderer:
+        def shows(numbers: Sequence[Any]) -> Any:
+            return counted_lists([selected], numbers)[selected.key]
+
+        return renderer(relations.texts_of_lists(relation.name, domain_form(selected)), [selected], shows)
+
+    return render if relation.is_rendered else None
+
+
+def renderer(texts_of: Texts, lists: Sequence[ShownList], shows: Callable[[Sequence[Any]], Any]) -> Renderer:
+    """Return the renderer of a text with these lists in it; `shows` makes of the text's numbers what stands for it."""
+    limits = [LIMITS[list_.binding] for list_ in each_in(lists)]
+
+    async def rendered(
+        ctx: RequestContext, keys: Sequence[Any], arguments: Sequence[dict[str, Any]]
+    ) -> Sequence[Rendered | None] | None:
+        try:
+            sizes = tuple([limit(ctx, given) for limit, given in zip(limits, arguments, strict=True)])
+        except (NoPrefix, PageSize):
+            return None  # a wrong size is an error only where there is a row to show it in
+        texts = await texts_of(ctx, keys, sizes)
+        if texts is None:
+            return None
+        return [None if text is None else Rendered(text.json, shows(text.numbers)) for text in texts]
+
+    return rendered
+
+
+def each_in(lists: Sequence[ShownList]) -> Iterator[ShownList]:
+    """Give each list and then those in its rows."""
+    for list_ in lists:
+        yield list_
+        yield from each_in(list_.lists)
 
 
 def to_short_list(relation: Many[Any, Any], page: Page) -> ToMany:
@@ -111,12 +146,11 @@ def to_short_list(relation: Many[Any, Any], page: Page) -> ToMany:
 LIMITS: Final[dict[ToMany, Callable[[RequestContext, dict[str, Any]], int]]] = {}  # how long a list is, by its binding
 
 
-def lists_in(fields: Shown) -> list[ShownList]:
-    """Return the lists that are shown in a row."""
-    return [field for field in fields if isinstance(field, ShownList)]
+class NoPrefix(Exception):
+    """A page does not begin where its list begins: it is not written as JSON."""
 
 
-def domain_form(field: ShownField) -> Any:
+def domain_form(field: ShownField | ShownRows) -> Any:
     """Return what is shown in the words of the floors below."""
     match field:
         case ShownLeaf(key, column, is_text, is_required):
@@ -125,8 +159,11 @@ def domain_form(field: ShownField) -> Any:
             return shown.Constant(key, text)
         case ShownOne(key, join, fields):
             return shown.Joined(key, join, tuple(map(domain_form, fields)))
-        case ShownList(key, binding, fields):
-            return shown.Listed(key, binding.name, tuple(map(domain_form, fields)))
+        case ShownList():
+            around = tuple(map(domain_form, field.around))
+            return shown.Listed(field.key, field.binding.name, tuple(map(domain_form, field.fields)), around)
+        case ShownRows(key):
+            return shown.Rows(key)
 
 
 def to_connection(relation: Many[Any, Any]) -> ToMany:
@@ -142,7 +179,16 @@ def to_connection(relation: Many[Any, Any]) -> ToMany:
         slices = await relation.fetch(ctx, keys, page, columns) if page else []
         return [ConnectionPage(order, slice_) for order, slice_ in zip(orders, slices, strict=True)]
 
-    return ToMany(relation.name, relation.column, fetch, is_connection=True)
+    def size(ctx: RequestContext, arguments: dict[str, Any]) -> int:
+        for name in ("after", "last", "before"):
+            if arguments.get(name) not in {None, UNSET}:
+                raise NoPrefix
+        first = arguments.get("first")
+        return page_size(DEFAULT_PAGE_SIZE if first in {None, UNSET} else first, largest=ctx.settings.max_page_size)
+
+    binding = ToMany(relation.name, relation.column, fetch, is_connection=True, render=render_list(relation))
+    LIMITS[binding] = size
+    return binding
 
 
 def wished(ctx: RequestContext, order: Order, arguments: dict[str, Any]) -> Page:

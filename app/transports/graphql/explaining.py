@@ -116,14 +116,18 @@ class Teller:
         return lines
 
     async def _root(self, root: LookupRoot | ResolverRoot) -> list[str]:
-        told = root.explain(1)[0]
+        told, *below = root.explain(1)
         if isinstance(root, LookupRoot):
 
             async def look_up() -> None:
                 key, relation = root.binding.key(root.arguments.values(self._run))
-                await relation.fetch(self._run.context, [key], root.shape.columns)
+                if root.found.rendered is None:
+                    await relation.fetch(self._run.context, [key], root.found.shape.columns)
+                else:
+                    await root.found.rendered.texts(self._run, relation, [key])
 
-            return [told, *await self._statements(2, look_up), *await self._shape(2, root.shape)]
+            statements = await self._statements(2, look_up)
+            return [told, *statements, *(below if root.found.rendered else await self._shape(2, root.found.shape))]
         is_query = self._run.executor.operation.operation is OperationType.QUERY
         statements = await self._statements(2, lambda: root.resolved(self._run)) if is_query else []  # what others do depends
         return [told, *statements, *await self._shape(2, root.shape)]
@@ -170,8 +174,7 @@ class Teller:
         told, *below = child.explain(indent)
 
         async def render() -> None:
-            arguments = [child.plain.arguments.values(self._run), *(inner.values(self._run) for inner in child.inner)]
-            await child.render(self._run.context, [EXAMPLE_ID], arguments)
+            await child.render(self._run.context, [EXAMPLE_ID], [arguments.values(self._run) for arguments in child.lists])
 
         return [told, *await self._statements(indent + 1, render), *below]
 
