@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import orjson
 import pytest
 from graphql.execution import executor as graphql_core
 from graphql.execution.values import VariableValues
@@ -91,7 +92,7 @@ class Judge:
         return operation, coerced
 
     async def agree(self, query: str, variables: dict[str, Any] | None = None, name: str | None = None) -> Answer:
-        """Run a query both ways; return the answer.
+        """Run a query both ways; return the answer, its data as a client reads it.
 
         Raises:
             Different: data, order of keys, paths or codes differ, or the plan gave up where there is no error.
@@ -103,6 +104,7 @@ class Judge:
         differences = different(by_plan, reference)
         if differences:
             raise Different("\n".join([*differences, query, repr(variables)]))
+        by_plan.data = orjson.loads(as_json(by_plan.data))
         return by_plan
 
 

@@ -40,22 +40,22 @@ async def fill(db: Database, author: int) -> None:
 
 # The nested query that the issue asks about comes first. Each selection: statements, text; `$n` rows at the level that grows.
 AUTHOR_LEVEL = {
-    "posts and their author": (2, "posts(first: $n) { id content author { id name } }"),
-    "posts, replies and their authors": (2, "posts(first: $n) { id replies(first: 3) { id author { name } } }"),
+    "posts and their author": (1, "posts(first: $n) { id content author { id name } }"),
+    "posts, replies and their authors": (1, "posts(first: $n) { id replies(first: 3) { id author { name } } }"),
     "the connection form": (
-        3,
+        1,
         "postsConnection(first: $n) { nodes { repliesConnection(first: 3) { nodes { author { name } } } } }",
     ),
     "the last ones": (2, "postsConnection(last: $n) { edges { cursor node { id } } pageInfo { hasPreviousPage endCursor } }"),
-    "followers and their posts": (3, "followers(first: $n) { nodes { username posts(first: 2) { id } } }"),
+    "followers and their posts": (1, "followers(first: $n) { nodes { username posts(first: 2) { id } } }"),
     "followed people's posts, replies and authors": (
         3,
         "following(first: $n) { nodes { posts { replies { author { name } } } } }",
     ),
     "what a reply answers": (4, "posts(first: $n) { replies { inReplyTo { id } } }"),
-    "likers": (3, "posts(first: $n) { likers(first: 5) { nodes { name } } }"),
-    "no rows, but the word whether there are any": (3, "posts(first: $n) { likers(first: 0) { nodes { name } } }"),
-    "the same twice": (3, "a: posts(first: $n) { id } b: posts(first: $n) { title }"),
+    "likers": (1, "posts(first: $n) { likers(first: 5) { nodes { name } } }"),
+    "no rows, but the word whether there are any": (1, "posts(first: $n) { likers(first: 0) { nodes { name } } }"),
+    "the same twice": (1, "a: posts(first: $n) { id } b: posts(first: $n) { title }"),
 }
 
 
@@ -74,7 +74,7 @@ async def cost(person, query, *, signed_in, **variables):
 
 
 @pytest.mark.parametrize("name", AUTHOR_LEVEL)
-async def test_each_level_below_an_author_takes_one_statement_for_any_number_of_rows(author, name):
+async def test_what_is_below_an_author_takes_as_many_statements_for_any_number_of_rows(author, name):
     expected, selection = AUTHOR_LEVEL[name]
     query = f"query($id: ID!, $n: Int) {{ user(id: $id) {{ id {selection} }} }}"
 
