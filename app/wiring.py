@@ -185,7 +185,7 @@ async def running(settings: Settings, addresses: Addresses, *, say: Say, shares_
         demo_token = await usable_demo_token(resources.db, settings)
         slow_heads = SlowHeads(timeout_s=settings.head_timeout_s)
         checks = readiness(resources.db, redis)
-        app = application(resources, checks, demo_token=demo_token, slow_heads=slow_heads)
+        app = application(resources, checks, demo_token=demo_token)
         worker = working(resources) if settings.worker else nullcontext()
         async with (
             worker,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Budget:
     """A bucket of points that fills up again by itself."""
 
@@ -18,7 +18,7 @@ class Budget:
         return -(-self.points // self.points_per_s)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Caller:
     """Who pays: a user, or an anonymous caller's network address."""
 
@@ -26,7 +26,7 @@ class Caller:
     budget: Budget
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Standing:
     """What a caller has left, as far as this process knows."""
 
@@ -46,5 +46,4 @@ class Charge:
     requested: int  # at most, known before it runs
     nodes: int  # rows that its lists may have
     depth: int
-    standing: Standing
     actual: int | None = None  # None until it has run to its end without errors

@@ -108,6 +108,11 @@ class Budgets:
 
     async def refund(self, caller: Caller, points: int) -> Standing:
         """Give back what was paid and not needed."""
+        await self.give_back(caller, points)
+        return self.standing(caller)
+
+    async def give_back(self, caller: Caller, points: int) -> None:
+        """Do the same without a look at what is left."""
         lease = self._lease(caller)
         lease.points += points
         surplus = lease.points - slice_of(caller.budget)
@@ -115,7 +120,6 @@ class Budgets:
             lease.points -= surplus
             lease.left = min(caller.budget.points, lease.left + surplus)
             await self._buckets.put_back(caller, surplus)
-        return standing(caller, lease)
 
     def standing(self, caller: Caller) -> Standing:
         """Return what a caller has left, as far as this process knows."""
@@ -291,10 +295,13 @@ async def charge(ctx: "RequestContext", caller: Caller, charge: Charge, points: 
         Throttled: the caller has not enough points left.
     """
     ctx.charge = charge
+    budgets = ctx.resources.budgets
+    if budgets.pay_at_once(caller, points):
+        return
     try:
-        charge.standing = await ctx.resources.budgets.pay(caller, points)
+        await budgets.pay(caller, points)
     except Throttled:
-        charge.actual, charge.standing = 0, ctx.resources.budgets.standing(caller)
+        charge.actual = 0
         raise
 
 
@@ -302,12 +309,12 @@ async def settle(ctx: "RequestContext", caller: Caller, charge: Charge, actual: 
     """Give back what a request did not need of what was requested."""
     charge.actual = min(charge.requested, actual)
     if charge.actual < charge.requested:
-        charge.standing = await ctx.resources.budgets.refund(caller, charge.requested - charge.actual)
+        await ctx.resources.budgets.give_back(caller, charge.requested - charge.actual)
 
 
 def now(ctx: "RequestContext") -> tuple[Charge | None, Standing, datetime]:
     """Return what this request was charged, what its caller has left, and when that will be all again."""
     ctx.is_personal = True
     charge = ctx.charge
-    left = charge.standing if charge else ctx.resources.budgets.standing(ctx.caller)
+    left = ctx.resources.budgets.standing(ctx.caller)
     return charge, left, datetime.now(UTC) + timedelta(seconds=left.reset_s)

@@ -1,13 +1,13 @@
 """The request: who asks, with what, and what it has cost so far."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.domain.budgets import Caller, Charge
 from app.domain.errors import Unauthenticated
-from app.domain.events import EventCursor
 from app.domain.models import Viewer
-from app.infra.database import Counts, Database
+from app.infra.database import Counts, Database, OneConnection
 from app.infra.event_log import Relay, Tail
 from app.infra.metrics import Metrics
 from app.services.answers import Answers
@@ -38,32 +38,56 @@ class Resources:
     answers: Answers[Any]
     metrics: Metrics = field(default_factory=Metrics)
     sightings: Sightings = field(default_factory=Sightings)
+    unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # writes that go on although their caller has left
 
 
-@dataclass(slots=True, eq=False)
 class RequestContext:
     """One request, or one event of a subscription; every service takes it first, named `ctx`.
 
-    Loaders live exactly as long: what one viewer may see is never remembered for another.
+    Loaders live exactly as long: what one viewer may see is never remembered for another. What not every request needs is made
+    when it is first asked for.
     """
 
-    resources: Resources
-    viewer: Viewer | None = None
-    address: str = ""  # the caller's network address, for limits on anonymous callers
-    counts: Counts = field(default_factory=Counts)
-    charge: Charge | None = None  # what the operation costs, from when it is admitted
-    wants_cost: bool = False  # show the charge in the answer
-    is_dry_run: bool = False  # explain the cost and run nothing
-    reads: Reads | None = None  # notes what is read, where the answer may be shared
-    is_personal: bool = False  # somebody looked who the viewer is: what is read from now on is for the viewer alone
-    db: Database = field(init=False)
-    loaders: Loaders = field(init=False)
-    event_cursor: EventCursor = field(init=False)  # the log's head before anything is read: listening from here leaves no hole
+    __slots__ = (
+        "_caller",
+        "_caller_of",
+        "_db",
+        "_keeps",
+        "_kept_door",
+        "_loaders",
+        "address",
+        "charge",
+        "counts",
+        "event_cursor",
+        "is_dry_run",
+        "is_personal",
+        "reads",
+        "resources",
+        "viewer",
+        "waits",
+        "wants_cost",
+    )
 
-    def __post_init__(self) -> None:
-        self.db = self.resources.db.counted(self.counts)
-        self.loaders = Loaders(self)
-        self.event_cursor = self.resources.tail.cursor
+    def __init__(
+        self, resources: Resources, viewer: Viewer | None = None, address: str = "", *, wants_cost: bool = False
+    ) -> None:
+        self.resources = resources
+        self.viewer = viewer
+        self.address = address  # the caller's network address, for limits on anonymous callers
+        self.counts = Counts()
+        self.charge: Charge | None = None  # what the operation costs, from when it is admitted
+        self.wants_cost = wants_cost  # show the charge in the answer
+        self.is_dry_run = False  # explain the cost and run nothing
+        self.reads: Reads | None = None  # notes what is read, where the answer may be shared
+        self.waits = False  # the answer waits for news on purpose: the time to it is no latency
+        self.is_personal = False  # somebody looked who the viewer is: what is read from now on is for the viewer alone
+        self.event_cursor = resources.tail.cursor  # the log's head before anything is read: listening from here leaves no hole
+        self._caller: Caller | None = None
+        self._caller_of: Viewer | None = None
+        self._db: Database | None = None
+        self._keeps = False  # statements go over one connection
+        self._kept_door: OneConnection | None = None
+        self._loaders: Loaders | None = None
 
     @property
     def settings(self) -> Settings:
@@ -71,9 +95,54 @@ class RequestContext:
         return self.resources.settings
 
     @property
+    def db(self) -> Database:
+        """The door to PostgreSQL; inside `on_one_connection` one connection."""
+        if self._kept_door is not None:
+            return self._kept_door
+        if self._db is None:
+            self._db = self.resources.db.counted(self.counts)
+        if not self._keeps:
+            return self._db
+        self._kept_door = self._db.on_one_connection()
+        return self._kept_door
+
+    @property
+    def holds_connection(self) -> bool:
+        """Say whether the request has a connection at hand. Whoever waits for others meanwhile keeps it from them."""
+        return self._kept_door is not None and self._kept_door.holds_connection
+
+    def keep_connection(self) -> None:
+        """Send all statements from now on over one connection, taken when the first of them needs it."""
+        self._keeps = True
+
+    async def give_back_connection(self) -> None:
+        """Let go of that connection, and of the batches of resolvers that may still use it."""
+        door, self._kept_door, self._keeps = self._kept_door, None, False
+        try:
+            if self._loaders is not None and self._loaders.are_running:
+                await self._loaders.stopped()
+        finally:
+            if door is not None:
+                await door.give_back()
+
+    @property
+    def loaders(self) -> Loaders:
+        """What batches the look-ups of resolvers."""
+        if self._loaders is None:
+            self._loaders = Loaders(self)
+        return self._loaders
+
+    def end(self) -> None:
+        """Stop what still runs for this request."""
+        if self._loaders is not None:
+            self._loaders.stop()
+
+    @property
     def caller(self) -> Caller:
         """Who pays for the request."""
-        return self.resources.budgets.caller(self.viewer, self.address)
+        if self._caller is None or self._caller_of is not self.viewer:
+            self._caller, self._caller_of = self.resources.budgets.caller(self.viewer, self.address), self.viewer
+        return self._caller
 
     @property
     def viewer_id(self) -> int | None:

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 
 from app.domain.events import EventType
-from app.domain.models import Session
+from app.domain.models import Viewer
 from app.infra.event_log import Tail
 
 SESSIONS_KEPT = 10_000
@@ -22,30 +22,30 @@ class KnownSessions:
         self._tail = tail
         self._kept_s = kept_s
         self._heard = tail.cursor
-        self._known: OrderedDict[str, tuple[float, Session]] = OrderedDict()  # until when (monotonic seconds), and the session
+        self._known: OrderedDict[str, tuple[float, Viewer]] = OrderedDict()  # until when (monotonic seconds), and who it is
 
-    def get(self, token: str) -> Session | None:
-        """Return the session of the token where it is known and has not ended."""
-        if self._heard != self._tail.cursor:
+    def get(self, token: str) -> Viewer | None:
+        """Return who the token belongs to where it is known and has not ended."""
+        cursor = self._tail.cursor
+        if self._heard is not cursor and self._heard != cursor:
             self._hear()
         known = self._known.get(token)
-        if known is None or known[0] <= time.monotonic() or known[1].expires_at <= datetime.now(UTC):
-            return None
-        return known[1]
+        return None if known is None or known[0] <= time.monotonic() else known[1]
 
-    def add(self, token: str, session: Session) -> None:
-        """Remember what was just read."""
-        if not self._kept_s:
+    def add(self, token: str, viewer: Viewer) -> None:
+        """Remember who was just read."""
+        left_s = min(self._kept_s, (viewer.expires_at - datetime.now(UTC)).total_seconds())
+        if left_s <= 0:
             return
         self._known.pop(token, None)
-        self._known[token] = (time.monotonic() + self._kept_s, session)
+        self._known[token] = (time.monotonic() + left_s, viewer)
         if len(self._known) > SESSIONS_KEPT:
             self._known.popitem(last=False)
 
     def forget(self, session_id: int) -> None:
         """Forget a session that has ended."""
-        for token, (_, session) in list(self._known.items()):
-            if session.id == session_id:
+        for token, (_, viewer) in list(self._known.items()):
+            if viewer.session_id == session_id:
                 del self._known[token]
 
     def _hear(self) -> None:

@@ -109,7 +109,7 @@ def note_posts(
 
 async def users_by_ids(ctx: "RequestContext", ids: Sequence[int], columns: Columns = None) -> Sequence[User | None]:
     """Fetch users. One statement."""
-    if ctx.db.holds_connection:
+    if ctx.holds_connection:
         users: Sequence[Any] = await stores.users.by_ids(ctx.db, ids, columns)
     else:
         users = await ctx.resources.lookups.users_by_ids(ids, columns, ctx.counts)
@@ -223,7 +223,7 @@ def _texts(rendering: Rendering) -> Texts:
     async def texts(ctx: "RequestContext", keys: Sequence[Any], sizes: tuple[int, ...]) -> Sequence[Text | None] | None:
         if ctx.reads is not None:
             return None
-        if ctx.db.holds_connection:
+        if ctx.holds_connection:
             return await stores.rendering.texts(ctx.db, rendering, keys, [ctx.sees_as] * len(keys), sizes)
         return await ctx.resources.lookups.rendered(rendering, keys, ctx.sees_as, sizes, ctx.counts)
 

@@ -124,17 +124,16 @@ async def authenticate(ctx: RequestContext, token: str) -> Viewer:
     Raises:
         Unauthenticated: nobody; the token was never given, has expired or was revoked, or is a demo's in production.
     """
-    known = ctx.resources.sessions
-    session = known.get(token)
-    if session is None and 0 < len(token) <= LONGEST_TOKEN:
-        session = await stores.sessions.by_token(ctx.db, token)
-        if session is not None:
-            known.add(token, session)
+    if (known := ctx.resources.sessions.get(token)) is not None:
+        return known
+    session = await stores.sessions.by_token(ctx.db, token) if 0 < len(token) <= LONGEST_TOKEN else None
     if session is None:
         raise Unauthenticated("The bearer token is not valid: it was never given, has expired or was signed out. Sign in again.")
     if session.is_demo and ctx.settings.is_production:
         raise Unauthenticated("The demo token is refused in production: sign up, or sign in.")
-    return Viewer(session.user_id, session.id, session.expires_at, session.is_unlimited)
+    viewer = Viewer(session.user_id, session.id, session.expires_at, session.is_unlimited)
+    ctx.resources.sessions.add(token, viewer)
+    return viewer
 
 
 async def give(db: Database, settings: Settings, *, username: str, is_unlimited: bool) -> str:

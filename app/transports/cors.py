@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from app.settings import Settings
-from app.transports.exchange import RESOURCES
+from app.transports.exchange import context_of
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 PREFLIGHT_S = 7_200  # how long a browser may remember the answer; Chromium takes no more
@@ -36,9 +36,9 @@ async def preflights(request: web.Request, handler: Handler) -> web.StreamRespon
     )
 
 
-async def share(request: web.Request, response: web.StreamResponse) -> None:
+def share(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Let a page of an allowed origin read the response, whichever face it comes from."""
-    vary(request.app[RESOURCES].settings, response)
+    vary(context_of(request).settings, response)
     if origin := allowed_origin(request):
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
         response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = SHOWN
@@ -50,7 +50,7 @@ def vary(settings: Settings, response: web.StreamResponse) -> None:
         response.headers[hdrs.VARY] = ", ".join(filter(None, (response.headers.get(hdrs.VARY), hdrs.ORIGIN)))
 
 
-def allowed_origin(request: web.Request) -> str | None:
+def allowed_origin(request: web.BaseRequest) -> str | None:
     """Return the origin of the page behind a request, None where it has none or is not on the list."""
     origin = request.headers.get(hdrs.ORIGIN)
-    return origin if origin and origin.lower() in request.app[RESOURCES].settings.allowed_origins else None
+    return origin if origin and origin.lower() in context_of(request).settings.allowed_origins else None

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Coroutine
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -11,7 +12,7 @@ from aiohttp import ClientPayloadError, hdrs, web
 from multidict import istr
 
 from app import services
-from app.domain.budgets import Standing
+from app.domain.budgets import Budget, Standing
 from app.infra.database import Counts
 from app.infra.deadline import Deadline
 from app.services.context import RequestContext, Resources
@@ -20,9 +21,7 @@ from app.transports.errors import Problem, RequestError
 Result = TypeVar("Result")
 
 RESOURCES: Final = web.AppKey("resources", Resources)
-UNFINISHED: Final = web.AppKey("unfinished", set[asyncio.Task[Any]])  # writes that go on although their caller has left
 CONTEXT: Final = web.RequestKey("context", RequestContext)
-WAITS: Final = web.RequestKey("waits", bool)  # its answer waits for news on purpose: the time to it is no latency
 
 CHALLENGE: Final[dict[str, str]] = {hdrs.WWW_AUTHENTICATE: "Bearer"}
 COUNTS_HEADER = istr("Feedgraph-Counts")
@@ -39,14 +38,18 @@ CLOSING: Final[dict[str, str]] = {hdrs.CONNECTION: "close"}  # the rest of the b
 ENCODINGS = {"", "identity", "gzip", "deflate"}  # what aiohttp unpacks by itself
 
 
-def context_of(request: web.Request) -> RequestContext:
-    """Return the request's context, still anonymous."""
-    if CONTEXT not in request:
-        request[CONTEXT] = RequestContext(request.app[RESOURCES], address=request.remote or "")
+def begin(request: web.BaseRequest, resources: Resources) -> RequestContext:
+    """Return the context of a new request, still anonymous; from now on it is `context_of(request)`."""
+    ctx = request[CONTEXT] = RequestContext(resources, address=request.remote or "")
+    return ctx
+
+
+def context_of(request: web.BaseRequest) -> RequestContext:
+    """Return the request's context."""
     return request[CONTEXT]
 
 
-async def authenticated(request: web.Request) -> RequestContext:
+async def authenticated(request: web.BaseRequest) -> RequestContext:
     """Return the request's context with its viewer. One statement where there is a token.
 
     Raises:
@@ -56,7 +59,8 @@ async def authenticated(request: web.Request) -> RequestContext:
     ctx = context_of(request)
     header = request.headers.get(hdrs.AUTHORIZATION)
     if header is not None and ctx.viewer is None:
-        ctx.viewer = await services.sessions.authenticate(ctx, bearer_token(header))
+        known = ctx.resources.sessions.get(header[7:]) if header.startswith("Bearer ") else None  # as nearly everybody sends it
+        ctx.viewer = known or await services.sessions.authenticate(ctx, bearer_token(header))
     return ctx
 
 
@@ -72,17 +76,22 @@ def bearer_token(header: str) -> str:
     return token.strip()
 
 
-async def json_body(request: web.Request) -> Any:
+async def json_body(request: web.BaseRequest) -> Any:
     """Return the decoded body of a request that must be JSON in UTF-8.
 
     Raises:
         RequestError: its type, encoding, size or text is not acceptable, or it did not arrive in time.
     """
     require_json(request)
-    settings = request.app[RESOURCES].settings
+    settings = context_of(request).settings
     try:
-        with Deadline(settings.body_timeout_s):
-            body = await request.read()
+        if request.content.is_eof():  # it came with its head, as most do
+            body = request.content.read_nowait()
+            if len(body) > settings.max_body_bytes:
+                raise web.HTTPRequestEntityTooLarge(settings.max_body_bytes, len(body))
+        else:
+            with Deadline(settings.body_timeout_s):
+                body = await request.read()
     except TimeoutError:
         message = f"The body did not arrive within {settings.body_timeout_s:g} seconds."
         raise RequestError("REQUEST_TIMEOUT", message, headers={hdrs.CONNECTION: "close"}) from None
@@ -131,7 +140,7 @@ async def next_chunk(request: web.Request, chunks: AsyncIterator[bytes]) -> byte
     Raises:
         RequestError: nothing arrived in time, or the body broke off.
     """
-    patience_s = request.app[RESOURCES].settings.body_timeout_s
+    patience_s = context_of(request).settings.body_timeout_s
     try:
         async with asyncio.timeout(patience_s):
             return await anext(chunks, b"")
@@ -153,24 +162,31 @@ def decoded(text: bytes | str, what: str) -> Any:
         raise RequestError("BAD_REQUEST", f"{what} is not JSON in UTF-8.") from None
 
 
-def require_json(request: web.Request) -> None:
+def require_json(request: web.BaseRequest) -> None:
     """Refuse a body that is not declared as JSON: pages of other origins can send the simple types without asking first.
 
     Raises:
         RequestError: the content type or the content encoding is another one.
     """
-    media_type, _, parameters = request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")
-    charset = parameters.lower().replace(" ", "").replace('"', "")
-    if media_type.strip().lower() != JSON_TYPE or charset not in {"", "charset=utf-8", "charset=utf8"}:
+    headers = request.headers
+    if not is_json(headers.get(hdrs.CONTENT_TYPE, "")):
         raise RequestError("UNSUPPORTED_MEDIA_TYPE", f"Send the header Content-Type: {JSON_TYPE} (in UTF-8).")
-    if request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() not in ENCODINGS:
+    if headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() not in ENCODINGS:
         raise RequestError("UNSUPPORTED_MEDIA_TYPE", "Send the body without Content-Encoding, or with gzip or deflate.")
 
 
-async def to_the_end(request: web.Request, work: Coroutine[Any, Any, Result]) -> Result:
+@lru_cache(maxsize=200)
+def is_json(content_type: str) -> bool:
+    """Say whether a content type is that of JSON in UTF-8."""
+    media_type, _, parameters = content_type.partition(";")
+    charset = parameters.lower().replace(" ", "").replace('"', "")
+    return media_type.strip().lower() == JSON_TYPE and charset in {"", "charset=utf-8", "charset=utf8"}
+
+
+async def to_the_end(request: web.BaseRequest, work: Coroutine[Any, Any, Result]) -> Result:
     """Run a write to its end even if the caller leaves: a caller who comes back must not find half of what was asked."""
     task = asyncio.ensure_future(work)
-    unfinished = request.app[UNFINISHED]
+    unfinished = context_of(request).resources.unfinished
     unfinished.add(task)
     task.add_done_callback(unfinished.discard)
     return await asyncio.shield(task)
@@ -193,17 +209,24 @@ def deadline_of(request: web.Request, longest_s: float) -> float:
 
 def rate_limit_headers(left: Standing) -> dict[str, str]:
     """Return what a caller has left: the fields of IETF draft-10, and the older ones that many clients know."""
-    budget, reset_s = left.budget, left.reset_s
+    budget, remaining, reset_s = left.budget, str(left.remaining), left.reset_s
+    policy, limit = budget_headers(budget)
     return {
-        RATE_LIMIT_POLICY: f'"{budget.name}";q={budget.points};w={budget.window_s};qu="points"',
-        RATE_LIMIT: f'"{budget.name}";r={left.remaining};t={reset_s}',
-        OLD_LIMIT: str(budget.points),
-        OLD_REMAINING: str(left.remaining),
+        RATE_LIMIT_POLICY: policy,
+        RATE_LIMIT: f'"{budget.name}";r={remaining};t={reset_s}',
+        OLD_LIMIT: limit,
+        OLD_REMAINING: remaining,
         OLD_RESET: str(int(time.time()) + reset_s),  # seconds since 1970, as GitHub has it
     }
 
 
-def wants_counts(request: web.Request) -> bool:
+@lru_cache(maxsize=100)
+def budget_headers(budget: Budget) -> tuple[str, str]:
+    """Return the values of RateLimit-Policy and X-RateLimit-Limit."""
+    return f'"{budget.name}";q={budget.points};w={budget.window_s};qu="points"', str(budget.points)
+
+
+def wants_counts(request: web.BaseRequest) -> bool:
     """Say whether the caller asks what the request cost."""
     return request.headers.get(COUNTS_HEADER, "") not in {"", "0"}
 
@@ -225,17 +248,24 @@ def counts_header(counts: Counts, body: bytes) -> str:
 
 
 def json_response(
-    request: web.Request, value: Any, *, status: int = 200, media_type: str = JSON_TYPE, headers: dict[str, str] | None = None
+    request: web.BaseRequest, value: Any, *, status: int = 200, media_type: str = JSON_TYPE, headers: dict[str, str] | None = None
 ) -> web.Response:
     """Return a JSON response; with the counts where the caller asked for them."""
     return json_bytes(request, orjson.dumps(value), status=status, media_type=media_type, headers=headers)
 
 
 def json_bytes(
-    request: web.Request, body: bytes, *, status: int = 200, media_type: str = JSON_TYPE, headers: dict[str, str] | None = None
+    request: web.BaseRequest,
+    body: bytes,
+    *,
+    status: int = 200,
+    media_type: str = JSON_TYPE,
+    headers: dict[str, str] | None = None,
 ) -> web.Response:
     """Return the response of a value that is JSON already."""
-    sent = {hdrs.CONTENT_TYPE: f"{media_type}; charset=utf-8", hdrs.CACHE_CONTROL: "no-store", **(headers or {})}
+    sent: dict[str, str] = {hdrs.CONTENT_TYPE: f"{media_type}; charset=utf-8", hdrs.CACHE_CONTROL: "no-store"}
+    if headers:
+        sent.update(headers)
     if wants_counts(request):
         sent[COUNTS_HEADER] = counts_header(context_of(request).counts, body)
     return web.Response(body=body, status=status, headers=sent)

@@ -1,5 +1,7 @@
 """Things and lists as JSON: the same rows, in the same order, with the same bytes as they would become by way of Python."""
 
+from typing import Any
+
 import orjson
 import pytest
 
@@ -7,7 +9,7 @@ from app import stores
 from app.domain.paging import Page
 from app.domain.shown import Constant, Joined, Leaf, Listed, Rows
 from app.domain.times import wire_time
-from app.stores.rendering import rendering_of_lists, rendering_of_things, texts
+from app.stores.rendering import rendering_of_lists, rendering_of_things
 from tests.stores.rows import costing
 
 pytestmark = pytest.mark.postgres
@@ -47,6 +49,11 @@ async def world(db):
     odd = db.fetch("update posts set title = $1, content = $1 where id = 105 returning id", ODD)
     assert await odd
     return db
+
+
+async def texts(db, *wanted) -> list[Any]:
+    """Return what is written for some keys."""
+    return await stores.rendering.texts(db, *wanted)
 
 
 def posts_with(*fields):

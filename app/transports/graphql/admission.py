@@ -11,7 +11,7 @@ from graphql import GraphQLError
 from graphql.execution.values import VariableValues
 
 from app import services
-from app.domain.budgets import Caller, Charge
+from app.domain.budgets import Caller, Charge, Standing
 from app.engine import Estimate, Formula, TooComplex, explain
 from app.services.budgets import TOO_EXPENSIVE
 from app.services.context import RequestContext
@@ -21,7 +21,7 @@ from app.transports.graphql.documents import Operation, Refusal
 DRY_RUN_POINTS = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Bill:
     """What an operation costs and who pays."""
 
@@ -47,8 +47,7 @@ async def admitted(
     if not ctx.is_dry_run and (refusal := refusal_of(estimate, ctx.settings)):
         return refusal
     caller = ctx.caller
-    standing = ctx.resources.budgets.standing(caller)
-    charge = Charge(math.ceil(estimate.cost), estimate.nodes, operation.depth, standing)
+    charge = Charge(math.ceil(estimate.cost), estimate.nodes, operation.depth)
     await services.budgets.charge(ctx, caller, charge, DRY_RUN_POINTS if ctx.is_dry_run else charge.requested)
     return Bill(formula, estimate, caller, charge)
 
@@ -73,9 +72,8 @@ async def settle(ctx: RequestContext, bill: Bill, data: dict[str, Any] | None, *
     await services.budgets.settle(ctx, bill.caller, charge, math.ceil(bill.formula.actual(bill.estimate, data)))
 
 
-def shown_cost(charge: Charge) -> dict[str, Any]:
-    """Return a charge as `extensions.cost` shows it, in Shopify's shape with more."""
-    left = charge.standing
+def shown_cost(charge: Charge, left: Standing) -> dict[str, Any]:
+    """Return a charge as `extensions.cost` shows it, in Shopify's shape with more; `left` is what its payer has left."""
     return {
         "requestedQueryCost": charge.requested,
         "actualQueryCost": charge.actual,
@@ -89,11 +87,11 @@ def shown_cost(charge: Charge) -> dict[str, Any]:
     }
 
 
-def explained(bill: Bill, limits: Settings) -> dict[str, Any]:
+def explained(bill: Bill, left: Standing, limits: Settings) -> dict[str, Any]:
     """Return the cost of an operation that is not run, field by field; `refusal` is the code it would be refused with."""
     refusal = refusal_of(bill.estimate, limits)
     return {
-        **shown_cost(bill.charge),
+        **shown_cost(bill.charge, left),
         "githubPoints": bill.estimate.points,
         "refusal": refusal.code if refusal else None,
         "explanation": explain(bill.formula, bill.estimate),

@@ -12,6 +12,7 @@ and a field of an abstract type is private if one of its members is.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any, Final
 
 import strawberry
@@ -64,7 +65,7 @@ THING: Final = CacheControl(max_age=30)  # for people and posts: their counters 
 NEWEST: Final = CacheControl(max_age=5)  # for lists that everybody's writes change
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """How long an answer stays good, in seconds (None: nothing was said yet), and whose it is."""
 
@@ -76,19 +77,20 @@ class Policy:
         ages = [age for age in (self.max_age_s, other.max_age_s) if age is not None]
         return Policy(min(ages, default=None), self.is_private or other.is_private)
 
-    @property
+    @cached_property
     def is_shareable(self) -> bool:
         """Say whether one caller may get what another was answered."""
         return bool(self.max_age_s) and not self.is_private
 
-    @property
+    @cached_property
     def header(self) -> str:
         """The value of Cache-Control."""
         return f"max-age={self.max_age_s}, {'private' if self.is_private else 'public'}" if self.max_age_s else "no-store"
 
+    @cached_property
     def personal(self) -> "Policy":
-        """Return the same, for one caller alone."""
-        return Policy(self.max_age_s, is_private=True)
+        """The same, for one caller alone."""
+        return self if self.is_private else Policy(self.max_age_s, is_private=True)
 
 
 NEVER: Final = Policy(0)

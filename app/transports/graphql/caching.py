@@ -7,7 +7,6 @@ for everybody is private all the same where something looked who the viewer is.
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -21,7 +20,7 @@ from app.services.context import RequestContext, Resources
 from app.services.reads import Reads
 from app.transports.exchange import SAFE_HEADERS, context_of, rate_limit_headers, wants_counts
 from app.transports.graphql.cache_policy import NEVER, Policy
-from app.transports.graphql.negotiation import LEGACY_TYPE, RESPONSE_TYPE, best_type
+from app.transports.graphql.negotiation import media_type_of
 from app.transports.graphql.pipeline import Answer, Prepared
 
 CACHE_TAG, EXECUTOR_HEADER = istr("Cache-Tag"), istr("Feedgraph-Executor")
@@ -43,16 +42,16 @@ class Shared:
     etag: str
 
 
-async def respond_to_query(request: web.Request, prepared: Prepared, policy: Policy, ask: Ask) -> web.Response:
+async def respond_to_query(request: web.Request, prepared: Prepared, ask: Ask) -> web.Response:
     """Return the response to a query: by `ask`, which executes it, or what another caller was answered.
 
     Raises:
         Throttled: the caller has not even the point that a shared answer costs.
     """
-    ctx = context_of(request)
+    ctx, policy = context_of(request), prepared.operation.policy
     if ctx.viewer is not None:
-        policy = policy.personal()
-    if not policy.is_shareable or request.method not in READS or wants_more(request, ctx):
+        policy = policy.personal
+    if request.method not in READS or not policy.is_shareable or wants_more(request, ctx):
         answer, response = await ask()
         return await labelled(request, known_policy(ctx, policy, answer, response), response)
     if prepared.parameters.query is not None or not ctx.resources.answers.is_usable:
@@ -99,12 +98,6 @@ def wants_more(request: web.Request, ctx: RequestContext) -> bool:
     return wants_counts(request) or ctx.wants_cost or ctx.is_dry_run
 
 
-@lru_cache(maxsize=200)
-def media_type_of(accept: str | None) -> str | None:
-    """Return the media type that an Accept header gets; None: it accepts none."""
-    return best_type(accept, (LEGACY_TYPE, RESPONSE_TYPE))
-
-
 def key_of(request: web.BaseRequest) -> str:
     """Return the key of a response: the address as it was sent, and the representation."""
     return f"{media_type_of(request.headers.get(hdrs.ACCEPT))} {request.raw_path}"
@@ -116,7 +109,7 @@ def known_policy(ctx: RequestContext, policy: Policy, answer: Answer, response: 
         return None
     if ctx.reads and ctx.reads.misses_somebody:
         return NEVER
-    return policy.personal() if ctx.is_personal else policy
+    return policy.personal if ctx.is_personal else policy
 
 
 async def labelled(request: web.Request, policy: Policy | None, response: web.Response) -> web.Response:
@@ -139,7 +132,7 @@ async def labelled(request: web.Request, policy: Policy | None, response: web.Re
 
 def limits_left(ctx: RequestContext) -> dict[str, str]:
     """Return the headers that tell a caller what is left, where it was charged."""
-    return rate_limit_headers(ctx.charge.standing) if ctx.charge else {}
+    return rate_limit_headers(ctx.resources.budgets.standing(ctx.caller)) if ctx.charge else {}
 
 
 async def refund_half(ctx: RequestContext) -> None:
@@ -147,7 +140,7 @@ async def refund_half(ctx: RequestContext) -> None:
     charge = ctx.charge
     if charge and charge.actual and (half := charge.actual // 2):
         charge.actual -= half
-        charge.standing = await ctx.resources.budgets.refund(ctx.caller, half)
+        await ctx.resources.budgets.give_back(ctx.caller, half)
 
 
 def etag_of(response: web.Response) -> str:
@@ -188,7 +181,7 @@ async def paid_response(request: web.Request, resources: Resources, kept: Kept[S
     """
     ctx, budgets = context_of(request), resources.budgets
     caller = ctx.caller
-    ctx.charge = Charge(HIT_POINTS, nodes=0, depth=0, standing=budgets.standing(caller))  # what a refusal tells, too
+    ctx.charge = Charge(HIT_POINTS, nodes=0, depth=0)  # what a refusal tells, too
     left = await budgets.pay(caller, HIT_POINTS)
     return shared_response(request, resources, kept, rate_limit_headers(left))
 

@@ -55,27 +55,18 @@ class Operation:
     depth: int  # of the document's deepest operation
     plans: dict[tuple[Any, ...], Plan | Uncovered] = field(default_factory=dict)  # by the flags' values
     formulas: dict[tuple[Any, ...], Formula] = field(default_factory=dict)  # by the same
+    name: str | None = field(init=False)  # None for an anonymous one
+    is_mutation: bool = field(init=False)  # it changes something
+    is_subscription: bool = field(init=False)  # it listens
     kept_variables: Variables = field(init=False)
     kept_policy: Policy | None = None
     kept_sharing: Sharing | None = None
 
     def __post_init__(self) -> None:
+        self.name = self.node.name.value if self.node.name else None
+        self.is_mutation = self.node.operation is OperationType.MUTATION
+        self.is_subscription = self.node.operation is OperationType.SUBSCRIPTION
         self.kept_variables = Variables(self.schema, self.node)
-
-    @property
-    def name(self) -> str | None:
-        """Its name, None for an anonymous one."""
-        return self.node.name.value if self.node.name else None
-
-    @property
-    def is_mutation(self) -> bool:
-        """Say whether it changes something."""
-        return self.node.operation is OperationType.MUTATION
-
-    @property
-    def is_subscription(self) -> bool:
-        """Say whether it listens."""
-        return self.node.operation is OperationType.SUBSCRIPTION
 
     @property
     def policy(self) -> Policy:

@@ -1,5 +1,6 @@
 """GraphQL over HTTP: POST and GET at /graphql (the specification's draft of August 2026, with the audit suite's status codes)."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import hdrs, web
@@ -8,7 +9,6 @@ from multidict import istr
 from app.transports.errors import RequestError
 from app.transports.exchange import (
     COST_HEADER,
-    RESOURCES,
     authenticated,
     challenge,
     context_of,
@@ -23,55 +23,65 @@ from app.transports.exchange import (
 )
 from app.transports.graphql.caching import EXECUTOR_HEADER, respond_to_query
 from app.transports.graphql.documents import Documents
-from app.transports.graphql.negotiation import LEGACY_TYPE, RESPONSE_TYPE, best_type
+from app.transports.graphql.negotiation import LEGACY_TYPE, RESPONSE_TYPE, media_type_of
 from app.transports.graphql.parameters import Parameters, parameters_of
 from app.transports.graphql.persisted import Persisted
 from app.transports.graphql.pipeline import Answer, Prepared, encoded, execute, failed, prepare
 
-DOCUMENTS: Final = web.AppKey("documents", Documents)
-PERSISTED: Final = web.AppKey("persisted", Persisted)
 METHODS = "GET, HEAD, POST, OPTIONS"
 DRY_RUN_HEADER = istr("Feedgraph-Dry-Run")
 VARY = "Accept, Authorization, Accept-Encoding"
+OFF = {"", "0"}  # of the headers that ask for more than an answer
 
 
-async def handle(request: web.Request) -> web.Response:
-    """Answer one GraphQL request."""
-    media_type = best_type(request.headers.get(hdrs.ACCEPT), (LEGACY_TYPE, RESPONSE_TYPE))
-    try:
-        if media_type is None:
-            raise RequestError("NOT_ACCEPTABLE", f"Accept {RESPONSE_TYPE} or {LEGACY_TYPE}.")
-        prepared = await operation_of(request)
-        if isinstance(prepared, Prepared):
-            return await respond_to(request, prepared, media_type)
-        answer = prepared
-    except Exception as error:  # every failure leaves as a GraphQL response, masked where it was not meant
-        answer = failed(error)
-    return respond(request, answer, media_type or LEGACY_TYPE)
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What answers at /graphql, with the documents that it knows."""
 
+    documents: Documents
+    persisted: Persisted
 
-async def operation_of(request: web.Request) -> Prepared | Answer:
-    """Return the operation that a request means, whose parameters may still be anything, or the answer that refuses it."""
-    parameters = await read_parameters(request)
-    ctx = await authenticated(request)
-    ctx.wants_cost = request.headers.get(COST_HEADER, "") not in {"", "0"}
-    ctx.is_dry_run = request.headers.get(DRY_RUN_HEADER, "") not in {"", "0"}
-    prepared = await prepare(ctx, request.app[PERSISTED], parameters)
-    if isinstance(prepared, Prepared):
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer one GraphQL request."""
+        media_type = media_type_of(request.headers.get(hdrs.ACCEPT))
+        try:
+            if media_type is None:
+                raise RequestError("NOT_ACCEPTABLE", f"Accept {RESPONSE_TYPE} or {LEGACY_TYPE}.")
+            return await self.answer(request, await self.prepared(request), media_type)
+        except Exception as error:  # every failure leaves as a GraphQL response, masked where it was not meant
+            return respond(request, failed(error), media_type or LEGACY_TYPE)
+
+    async def prepared(self, request: web.Request) -> Prepared | Answer:
+        """Return the operation that a request means, whose variables may still be anything, or the answer that refuses it.
+
+        Raises:
+            RequestError, FeedgraphError: the request is not well formed, or the caller nobody.
+        """
+        parameters = await read_parameters(request)
+        ctx, headers = await authenticated(request), request.headers
+        ctx.wants_cost = headers.get(COST_HEADER, "") not in OFF
+        ctx.is_dry_run = headers.get(DRY_RUN_HEADER, "") not in OFF
+        return await prepare(ctx, self.persisted, parameters)
+
+    async def answer(self, request: web.Request, prepared: Prepared | Answer, media_type: str) -> web.Response:
+        """Return the response to a request. A mutation runs to its end whoever leaves; a query's answer may be another's.
+
+        Raises:
+            RequestError: the method cannot carry such an operation.
+        """
+        if isinstance(prepared, Answer):
+            return respond(request, prepared, media_type)
         refuse_wrong_way(request, prepared)
-    return prepared
+
+        async def ask() -> tuple[Answer, web.Response]:
+            work = execute(context_of(request), self.documents, prepared)
+            answer = await (to_the_end(request, work) if prepared.operation.is_mutation else work)
+            return answer, respond(request, answer, media_type)
+
+        return await respond_to_query(request, prepared, ask)
 
 
-async def respond_to(request: web.Request, prepared: Prepared, media_type: str) -> web.Response:
-    """Return the response to an operation. A mutation runs to its end whoever leaves; a query's answer may be another's."""
-    documents = request.app[DOCUMENTS]
-
-    async def ask() -> tuple[Answer, web.Response]:
-        work = execute(context_of(request), documents, prepared)
-        answer = await (to_the_end(request, work) if prepared.operation.is_mutation else work)
-        return answer, respond(request, answer, media_type)
-
-    return await respond_to_query(request, prepared, prepared.operation.policy, ask)
+ENDPOINT: Final = web.AppKey("graphql", Endpoint)
 
 
 async def read_parameters(request: web.Request) -> Parameters:
@@ -124,11 +134,13 @@ def respond(request: web.Request, answer: Answer, media_type: str) -> web.Respon
         without = encoded(answer.body)  # the bytes that are told are those of the answer without the telling
         answer.extensions["counts"] = counts_shown(context_of(request).counts, without)
     legacy_success = media_type == LEGACY_TYPE and answer.went_through
-    headers = {hdrs.VARY: VARY, EXECUTOR_HEADER: answer.executor, **(challenge(answer.refusal) if answer.refusal else {})}
+    headers: dict[str, str] = {hdrs.VARY: VARY, EXECUTOR_HEADER: answer.executor}
+    ctx = context_of(request)
     if answer.refusal:
-        request.app[RESOURCES].metrics.refusals.add(answer.refusal.code)
-    if charge := context_of(request).charge:
-        headers |= rate_limit_headers(charge.standing)
+        headers |= challenge(answer.refusal)
+        ctx.resources.metrics.refusals.add(answer.refusal.code)
+    if ctx.charge:
+        headers |= rate_limit_headers(ctx.resources.budgets.standing(ctx.caller))
     return json_bytes(
         request, encoded(answer.body), status=200 if legacy_success else answer.status, media_type=media_type, headers=headers
     )

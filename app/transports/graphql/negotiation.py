@@ -1,5 +1,6 @@
 """Which form of answer a caller wants, by the Accept header and its weights (RFC 9110 section 12.5.1)."""
 
+from functools import lru_cache
 from typing import Final
 
 RESPONSE_TYPE: Final = "application/graphql-response+json"
@@ -15,6 +16,12 @@ def best_type(accept: str | None, offered: tuple[str, ...]) -> str | None:
     weighed = [(quality_of(media_type, ranges), -index, media_type) for index, media_type in enumerate(offered)]
     quality, _, media_type = max(weighed)
     return media_type if quality > 0 else None
+
+
+@lru_cache(maxsize=200)
+def media_type_of(accept: str | None) -> str | None:
+    """Return the media type of a GraphQL response that an Accept header gets; None: it accepts none."""
+    return best_type(accept, (LEGACY_TYPE, RESPONSE_TYPE))
 
 
 def parsed_range(part: str) -> tuple[str, float]:

@@ -6,7 +6,7 @@ from typing import Any
 from app.transports.errors import RequestError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Parameters:
     """One request as the GraphQL-over-HTTP specification names its parts."""
 

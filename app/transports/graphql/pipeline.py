@@ -57,7 +57,7 @@ def encoded(body: dict[str, Any]) -> bytes:
     return as_json(body)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """An operation that a request means, and what it says of it."""
 
@@ -65,7 +65,7 @@ class Prepared:
     parameters: Parameters
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ready:
     """An operation that is paid for and may run: once, or for each event."""
 
@@ -115,7 +115,7 @@ async def execute(ctx: RequestContext, documents: Documents, prepared: Prepared)
         await settle(ctx, ready.bill, {}, has_errors=False)
         return failed(error)
     finally:
-        ctx.loaders.stop()
+        ctx.end()
     return await settled(ctx, ready.bill, answer)
 
 
@@ -132,7 +132,8 @@ async def made_ready(ctx: RequestContext, documents: Documents, prepared: Prepar
     if isinstance(bill, Refusal):
         return refused(bill)
     if ctx.is_dry_run:
-        return Answer(extensions={"cost": explained(bill, ctx.settings)}, executor="none")
+        left = ctx.resources.budgets.standing(bill.caller)
+        return Answer(extensions={"cost": explained(bill, left, ctx.settings)}, executor="none")
     return Ready(operation, variables, bill, given)
 
 
@@ -140,7 +141,8 @@ def throttled(ctx: RequestContext, error: Throttled) -> Answer:
     """Return the answer to a caller whose budget is used up, with what it would have cost."""
     answer = failed(error)
     if ctx.charge:
-        answer.extensions["cost"] = answer.errors[0]["extensions"]["cost"] = shown_cost(ctx.charge)
+        cost = shown_cost(ctx.charge, ctx.resources.budgets.standing(ctx.caller))
+        answer.extensions["cost"] = answer.errors[0]["extensions"]["cost"] = cost
     return answer
 
 
@@ -148,7 +150,7 @@ async def settled(ctx: RequestContext, bill: Bill, answer: Answer) -> Answer:
     """Pay back what the answer did not cost, and show the cost where the caller wants to see it."""
     await settle(ctx, bill, answer.data, has_errors=bool(answer.errors))
     if ctx.wants_cost:
-        answer.extensions["cost"] = shown_cost(bill.charge)
+        answer.extensions["cost"] = shown_cost(bill.charge, ctx.resources.budgets.standing(bill.caller))
     return answer
 
 
@@ -160,19 +162,14 @@ async def answered(
     if isinstance(plan, Uncovered):
         tally.add("reference", str(plan))
         return await completed(make_executor())
-    run, whole = Run(ctx, variables, make_executor), ctx.db
-    ctx.db = door = whole.on_one_connection()
+    run = Run(ctx, variables, make_executor)
+    ctx.keep_connection()
     try:
         answer = Answer(await plan.run(run), executor="plan")
     except Exception:  # whatever it is, graphql-core meets it too and says it as the specification wants
         answer = None
     finally:
-        ctx.db = whole
-        try:
-            if ctx.loaders.are_running:
-                await ctx.loaders.stopped()  # at the deadline, a resolver's batch may still use the connection
-        finally:
-            await door.give_back()
+        await ctx.give_back_connection()
     if answer is not None:
         tally.add("plan", "")
         return answer

@@ -9,7 +9,7 @@ from graphql import ExecutionResult, GraphQLError
 from graphql.execution import create_source_event_stream
 from graphql.execution.executor import Executor
 
-from app.domain.budgets import Charge
+from app.domain.budgets import Charge, Standing
 from app.domain.errors import DeadlineExceeded, NotFound, Unavailable
 from app.domain.events import EventCursor, Gap
 from app.domain.models import Job, Post
@@ -57,7 +57,7 @@ class Subscription:
             answer = failed(DeadlineExceeded())
             answer.refusal = None  # an event that could not be shown in time leaves data null; the stream goes on
         finally:
-            ctx.loaders.stop()
+            ctx.end()
         if any(error["extensions"]["code"] == Unavailable.code for error in answer.errors):
             raise Unavailable
         answer.extensions["cursor"] = str(cursor)
@@ -70,9 +70,9 @@ class Subscription:
         return min(requested, math.ceil(self.bill.formula.actual(self.bill.estimate, answer.data)))
 
 
-def with_cost(payload: dict[str, Any], charge: Charge) -> dict[str, Any]:
-    """Return a payload that also tells one caller what it cost them."""
-    return payload | {"extensions": payload["extensions"] | {"cost": shown_cost(charge)}}
+def with_cost(payload: dict[str, Any], charge: Charge, left: Standing) -> dict[str, Any]:
+    """Return a payload that also tells one caller what it cost them and what they have left."""
+    return payload | {"extensions": payload["extensions"] | {"cost": shown_cost(charge, left)}}
 
 
 def gap_payload(gap: Gap) -> dict[str, Any]:

@@ -92,7 +92,7 @@ async def answered(
                     details = details_of(problem, method.input_type) + trailers(ctx, call, b"") + more()
                     await call.abort(status_of(problem), problem.message, trailing_metadata=details)
         finally:
-            ctx.loaders.stop()
+            ctx.end()
             seconds = time.perf_counter() - started
             if not method.server_streaming:  # the life of a stream is no latency
                 ctx.resources.metrics.observe_request("grpc", status, seconds)
@@ -111,7 +111,7 @@ async def run(ctx: RequestContext, work: Unary, request: Message, *, is_write: b
     cost, caller, budgets = 1 + rows + WRITE_POINTS * is_write, ctx.caller, ctx.resources.budgets
     if reason := services.budgets.too_large(nodes=rows, cost=cost, limits=ctx.settings):
         raise RequestError(*reason)
-    charge = Charge(cost, rows, 0, budgets.standing(caller))
+    charge = Charge(cost, rows, 0)
     await services.budgets.charge(ctx, caller, charge, cost)
     try:
         with budgets.running(caller):
@@ -161,7 +161,7 @@ def trailers(ctx: RequestContext, call: Call, body: bytes) -> Trailers:
     what the call took, where they ask by the metadata `feedgraph-counts`."""
     told: dict[str, str | bytes] = {}
     if ctx.charge:
-        fields = rate_limit_headers(ctx.charge.standing)
+        fields = rate_limit_headers(ctx.resources.budgets.standing(ctx.caller))
         told |= {name.lower(): fields[name] for name in ("RateLimit-Policy", "RateLimit")}
     if metadata_of(call).get(COUNTS_KEY, "") not in {"", "0"}:
         told[COUNTS_KEY] = counts_header(ctx.counts, body)

@@ -7,7 +7,6 @@ of a second have one line in the log; whoever sends an id of their own goes the 
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -20,11 +19,8 @@ from app.transports.exchange import COST_HEADER, COUNTS_HEADER, rate_limit_heade
 from app.transports.graphql.caching import HIT_POINTS, key_of, shared_response
 from app.transports.graphql.endpoint import DRY_RUN_HEADER
 from app.transports.http.middleware import REQUEST_ID_HEADER
-from app.transports.http.slow_heads import SlowHeads
 
 log = structlog.get_logger("feedgraph.http")
-
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 LINE_EVERY_S = 1.0
 MOMENT_S = 0.02
@@ -55,27 +51,24 @@ def is_demanding(request: web.BaseRequest) -> bool:
 
 
 class Hits:
-    """Stands between the connections and the application: answers what is kept, and hands on everything else."""
+    """Answers what is kept."""
 
-    def __init__(self, resources: Resources, otherwise: Handler, slow_heads: SlowHeads) -> None:
+    def __init__(self, resources: Resources) -> None:
         self._answers = resources.answers
         self._budgets = resources.budgets
         self._resources = resources
-        self._otherwise = otherwise
-        self._slow_heads = slow_heads
         self._ids = secrets.token_hex(4)  # the first half of each id: this process
         self._answered = self._written = 0
         self._told: dict[str, tuple[float, dict[str, str]]] = {}  # by caller: until when, and the headers
 
-    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request."""
+    def response(self, request: web.BaseRequest) -> web.Response | None:
+        """Return the response where there is one; None: the request goes the long way."""
         kept = self._answers.get(key_of(request)) if request.method in METHODS else None
         if kept is None or is_demanding(request):
-            return await self._otherwise(request)
+            return None
         caller = self._budgets.at_address(request.remote or "")
         if not self._budgets.pay_at_once(caller, HIT_POINTS):
-            return await self._otherwise(request)  # asking for more points takes its time, and refusing its form
-        self._slow_heads.hear(request)
+            return None  # asking for more points takes its time, and refusing its form
         response = shared_response(request, self._resources, kept, self._limits(caller))
         cors.vary(self._resources.settings, response)
         response.headers[REQUEST_ID_HEADER] = f"{self._ids}{self._answered & 0xFFFFFFFF:08x}"

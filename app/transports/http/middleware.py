@@ -10,8 +10,9 @@ from aiohttp.typedefs import Handler
 from multidict import istr
 
 from app.infra import telemetry
+from app.transports import cors
 from app.transports.errors import Problem, RequestError, problem_of
-from app.transports.exchange import CONTEXT, RESOURCES, SAFE_HEADERS, WAITS
+from app.transports.exchange import SAFE_HEADERS, context_of
 from app.transports.rest.answers import problem_response
 
 REQUEST_ID_HEADER = istr("X-Request-Id")
@@ -33,13 +34,13 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         response = await handler(request)
         status = response.status
     finally:
-        seconds, path = time.perf_counter() - started, request.path
-        if not request.writer.output_size and WAITS not in request:  # the life of a stream or a socket is no latency
-            request.app[RESOURCES].metrics.observe_request(face_of(path), status, seconds)
+        seconds, path, ctx = time.perf_counter() - started, request.path, context_of(request)
+        if not request.writer.output_size and not ctx.waits:  # the life of a stream or a socket is no latency
+            ctx.resources.metrics.observe_request(face_of(path), status, seconds)
         if path not in QUIET_PATHS:
-            counts = request[CONTEXT].counts if CONTEXT in request else None
-            statements = counts.statements if counts else 0
-            telemetry.request_lines.add(method=request.method, path=path, status=status, seconds=seconds, statements=statements)
+            telemetry.request_lines.add(
+                method=request.method, path=path, status=status, seconds=seconds, statements=ctx.counts.statements
+            )
     if not response.prepared:
         response.headers[REQUEST_ID_HEADER] = request_id
     return response
@@ -68,8 +69,10 @@ def refuse_large_head(request: web.Request) -> None:
     Raises:
         RequestError: they are larger than FEEDGRAPH_MAX_HEADER_BYTES.
     """
-    limit = request.app[RESOURCES].settings.max_header_bytes
-    if sum(len(name) + len(value) for name, value in request.raw_headers) > limit:
+    limit, size = context_of(request).settings.max_header_bytes, 0
+    for name, value in request.raw_headers:
+        size += len(name) + len(value)
+    if size > limit:
         raise RequestError("HEAD_TOO_LARGE", f"The header fields are larger than {limit:,} bytes together.")
 
 
@@ -84,6 +87,7 @@ def problem_of_status(error: web.HTTPException) -> Problem:
     return problem_of(RequestError(code, message, headers={"Allow": allow} if allow else {}))
 
 
-async def harden(_request: web.Request, response: web.StreamResponse) -> None:
-    """Add the headers that every response has: no guessing of types, no versions told."""
+async def finish_head(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Add the headers that every response has: no guessing of types, no versions told, and who else may read it."""
     response.headers.update(SAFE_HEADERS)
+    cors.share(request, response)

@@ -15,17 +15,18 @@ from app.domain.errors import ConfigurationError
 from app.services.context import Resources
 from app.settings import Settings
 from app.transports import cors
-from app.transports.exchange import RESOURCES, UNFINISHED, json_response
+from app.transports.exchange import RESOURCES, json_response
 from app.transports.graphql import endpoint
 from app.transports.graphql.documents import Documents
+from app.transports.graphql.endpoint import ENDPOINT, Endpoint
 from app.transports.graphql.negotiation import HTML_TYPE, LEGACY_TYPE, RESPONSE_TYPE, best_type
 from app.transports.graphql.persisted import Persisted
 from app.transports.graphql.schema import core_schema
 from app.transports.http import metrics
 from app.transports.http.connection import Connection
+from app.transports.http.front import Front
 from app.transports.http.health import DRAIN, READINESS, Checks, Drain, healthz, readyz
-from app.transports.http.hits import Hits
-from app.transports.http.middleware import answered, harden, observed
+from app.transports.http.middleware import answered, finish_head, observed
 from app.transports.http.slow_heads import SlowHeads
 from app.transports.realtime import events, graphql_sse, websocket
 from app.transports.realtime.connections import CONNECTIONS, Connections
@@ -40,32 +41,31 @@ LAST_WRITES_S = 0.5
 RESTART_S = 1.0
 
 
-def application(resources: Resources, readiness: Checks, *, demo_token: str | None, slow_heads: SlowHeads) -> web.Application:
+def application(resources: Resources, readiness: Checks, *, demo_token: str | None) -> web.Application:
     """Return the application with every face mounted.
 
     Raises:
         ConfigurationError: the trusted documents cannot be used.
     """
     app = web.Application(
-        middlewares=[observed, slow_heads.middleware, cors.preflights, answered],
+        middlewares=[observed, cors.preflights, answered],
         client_max_size=resources.settings.max_body_bytes,
     )
     app[RESOURCES] = resources
-    app[UNFINISHED] = set()
     app[READINESS] = readiness
     app[DRAIN] = Drain()
-    app[endpoint.DOCUMENTS] = Documents(core_schema(), resources.settings, resources.metrics)
+    documents = Documents(core_schema(), resources.settings, resources.metrics)
+    app[ENDPOINT] = Endpoint(documents, Persisted(resources, documents))
     app[HUB] = Hub(resources)
     app[CONNECTIONS] = Connections(resources.settings)
     show_readings(app[HUB], app[CONNECTIONS], resources.metrics.read)
-    app.on_response_prepare.extend((harden, cors.share))
-    app[endpoint.PERSISTED] = Persisted(resources, app[endpoint.DOCUMENTS])
+    app.on_response_prepare.append(finish_head)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics.handle)
     app.router.add_get("/", root)
     app.router.add_get("/graphql", graphql_get(demo_token))
-    app.router.add_post("/graphql", graphql_sse.or_else(endpoint.handle))
+    app.router.add_post("/graphql", graphql_sse.or_else(app[ENDPOINT]))
     app.router.add_route(hdrs.METH_OPTIONS, "/graphql", endpoint.options)
     app.router.add_route("*", "/graphql", endpoint.refuse_method)
     events.add_routes(app)
@@ -99,7 +99,7 @@ def graphql_get(demo_token: str | None) -> Handler:
         accepts = best_type(request.headers.get(hdrs.ACCEPT), (LEGACY_TYPE, RESPONSE_TYPE, HTML_TYPE))
         if accepts == HTML_TYPE and not is_query and request.app[RESOURCES].settings.serves_graphiql:
             return graphiql.page(demo_token)
-        return await graphql_sse.or_else(endpoint.handle)(request)
+        return await graphql_sse.or_else(request.app[ENDPOINT])(request)
 
     return handle
 
@@ -125,7 +125,7 @@ async def serving(
     app.on_cleanup.append(finish_writes)
     await runner.setup()
     server = cast("web.Server", runner.server)  # setup made it
-    server.request_handler = Hits(app[RESOURCES], server.request_handler, slow_heads)
+    server.request_handler = Front(app[RESOURCES], app[ENDPOINT], server.request_handler, slow_heads)
     sweep = asyncio.create_task(slow_heads.sweep_for_ever(server))
     loop = asyncio.get_running_loop()
     listener: asyncio.Server | None = None
@@ -184,4 +184,4 @@ async def finish_writes(app: web.Application) -> None:
     """Wait a moment for the writes whose callers left; they had the time of running requests already."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LAST_WRITES_S):
-            await asyncio.gather(*app[UNFINISHED], return_exceptions=True)
+            await asyncio.gather(*app[RESOURCES].unfinished, return_exceptions=True)

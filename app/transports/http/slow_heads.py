@@ -3,7 +3,6 @@
 import asyncio
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_protocol import RequestHandler
 
 SWEEP_S = 1.0
@@ -23,17 +22,6 @@ class SlowHeads:
     def hear(self, request: web.BaseRequest) -> None:
         """Note that the request's connection has sent a head."""
         self._spoke.add(request.protocol)
-
-    @property
-    def middleware(self) -> Middleware:
-        """Notes which connections have sent a head."""
-
-        @web.middleware
-        async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
-            self.hear(request)
-            return await handler(request)
-
-        return note
 
     async def sweep_for_ever(self, server: web.Server) -> None:
         """Look at the server's connections once a second."""

@@ -16,16 +16,10 @@ from app.domain.errors import Unauthenticated
 from app.domain.events import EventCursor
 from app.services.context import RequestContext
 from app.transports.errors import RequestError
-from app.transports.exchange import COST_HEADER, authenticated, to_the_end
-from app.transports.graphql.endpoint import (
-    DOCUMENTS,
-    PERSISTED,
-    read_parameters,
-    refuse_mutation_by_get,
-    respond,
-)
-from app.transports.graphql.negotiation import LEGACY_TYPE, RESPONSE_TYPE, best_type
-from app.transports.graphql.pipeline import Answer, Prepared, encoded, execute, failed, prepare
+from app.transports.exchange import context_of, to_the_end
+from app.transports.graphql.endpoint import ENDPOINT, Endpoint, refuse_mutation_by_get, respond
+from app.transports.graphql.negotiation import LEGACY_TYPE, best_type, media_type_of
+from app.transports.graphql.pipeline import Answer, Prepared, encoded, execute, failed
 from app.transports.graphql.subscriptions import opened
 from app.transports.realtime.connections import CONNECTIONS, RETRY_WINDOW_MS, bound
 from app.transports.realtime.hub import HUB
@@ -46,21 +40,24 @@ HEADERS = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def or_else(handle_json: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
-    """Return a handler that streams to those who want a stream, and lets the other one answer the rest."""
+def wants_stream(request: web.BaseRequest) -> bool:
+    """Say whether a caller takes a stream."""
+    accept = request.headers.get(hdrs.ACCEPT, "")
+    return SSE_TYPE in accept and best_type(accept, (SSE_TYPE,)) is not None
+
+
+def or_else(endpoint: Endpoint) -> Handler:
+    """Return a handler that streams to those who want a stream, and lets the endpoint answer the rest."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        accept = request.headers.get(hdrs.ACCEPT, "")
-        if SSE_TYPE not in accept or best_type(accept, (SSE_TYPE,)) is None:
-            return await handle_json(request)
-        takes_json = best_type(accept, (LEGACY_TYPE, RESPONSE_TYPE)) is not None
+        if not wants_stream(request):
+            return await endpoint.handle(request)
+        media_type = media_type_of(request.headers[hdrs.ACCEPT])
         try:
-            ctx = await authenticated(request)
-            ctx.wants_cost = request.headers.get(COST_HEADER, "") not in {"", "0"}
-            prepared = await prepare(ctx, request.app[PERSISTED], await read_parameters(request))
-            if takes_json and (isinstance(prepared, Answer) or not prepared.operation.is_subscription):
-                return await handle_json(request)  # the body is kept, the document known
-            return await streamed(request, ctx, prepared)
+            prepared = await endpoint.prepared(request)
+            if media_type and (isinstance(prepared, Answer) or not prepared.operation.is_subscription):
+                return await endpoint.answer(request, prepared, media_type)
+            return await streamed(request, context_of(request), prepared)
         except Exception as error:  # every failure leaves as a GraphQL response, masked where it was not meant
             return respond(request, failed(error), LEGACY_TYPE)
 
@@ -78,7 +75,7 @@ async def streamed(request: web.Request, ctx: RequestContext, prepared: Prepared
         answer = prepared
     elif not prepared.operation.is_subscription:
         refuse_mutation_by_get(request, prepared)
-        work = execute(ctx, request.app[DOCUMENTS], prepared)
+        work = execute(ctx, request.app[ENDPOINT].documents, prepared)
         answer = await (to_the_end(request, work) if prepared.operation.is_mutation else work)
     else:
         return await listen(request, ctx, prepared)
@@ -101,7 +98,7 @@ async def listen(request: web.Request, ctx: RequestContext, prepared: Prepared) 
     with ctx.resources.budgets.socket(ctx.caller) as is_allowed:
         if not is_allowed:
             raise RequestError("TOO_MANY_OPERATIONS", "Too many sockets and streams of one caller: close some.")
-        subscription = await opened(ctx, request.app[DOCUMENTS], prepared)
+        subscription = await opened(ctx, request.app[ENDPOINT].documents, prepared)
         if isinstance(subscription, Answer):
             return respond(request, subscription, LEGACY_TYPE)
         after = max(filter(None, (subscription.stream.after, last_seen(request))), default=None)

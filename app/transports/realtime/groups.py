@@ -182,8 +182,8 @@ class Group:
     def with_cost(self, news: News, standing: Standing) -> News:
         """Return the answer that also tells its caller what it cost and what is left."""
         asked = self.subscription.bill.charge
-        charge = Charge(asked.requested, asked.nodes, asked.depth, standing, news.cost)
-        return News(with_cost(news.payload, charge), news.cursor, news.cost)
+        charge = Charge(asked.requested, asked.nodes, asked.depth, news.cost)
+        return News(with_cost(news.payload, charge, standing), news.cursor, news.cost)
 
     def _all_lag(self, cursor: EventCursor) -> None:
         self._backlog.clear()

@@ -15,7 +15,7 @@ from app.services.context import RequestContext
 from app.services.sightings import Told, shown
 from app.services.updates import Follower
 from app.transports.errors import RequestError
-from app.transports.exchange import WAITS, json_response
+from app.transports.exchange import json_response
 from app.transports.realtime.connections import CONNECTIONS
 from app.transports.realtime.event_form import event_json, gap_form
 
@@ -61,7 +61,7 @@ async def long_poll(request: web.Request, ctx: RequestContext, follower: Followe
         RequestError: the caller has too many connections waiting.
     """
     await ctx.resources.budgets.pay(ctx.caller, 1)
-    request[WAITS] = True
+    ctx.waits = True
     with ctx.resources.budgets.socket(ctx.caller) as is_allowed:
         if not is_allowed:
             raise RequestError("TOO_MANY_OPERATIONS", "Too many sockets and streams of one caller: close some.")
@@ -160,7 +160,7 @@ async def told(request: web.Request, ctx: RequestContext, follower: Follower, fo
         Throttled: the caller has not so many.
     """
     await ctx.resources.budgets.pay(ctx.caller, len(found.events))
-    metrics, way = ctx.resources.metrics, "long_poll" if WAITS in request else "short_poll"
+    metrics, way = ctx.resources.metrics, "long_poll" if ctx.waits else "short_poll"
     metrics.event_deliveries.add(way, amount=len(found.events))
     metrics.event_gaps.add(way, amount=found.gap is not None)
     cursor, has_more = str(follower.cursor), not follower.is_at_head

@@ -15,7 +15,7 @@ from app.domain.events import EventCursor
 from app.services.context import RequestContext
 from app.transports.errors import CloseCode, RequestError, problem_of
 from app.transports.exchange import COST_HEADER, RESOURCES, authenticated, bearer_token, to_the_end
-from app.transports.graphql.endpoint import DOCUMENTS, PERSISTED
+from app.transports.graphql.endpoint import ENDPOINT
 from app.transports.graphql.parameters import parameters_of
 from app.transports.graphql.pipeline import Answer, Prepared, execute, failed, prepare
 from app.transports.graphql.subscriptions import opened
@@ -233,7 +233,7 @@ class SocketConnection:
             if not is_allowed:
                 limit = self._settings.ws_max_operations
                 raise RequestError("TOO_MANY_OPERATIONS", f"At most {limit} operations may run on one socket.")
-            prepared = await prepare(self.ctx, self._request.app[PERSISTED], parameters_of(payload))
+            prepared = await prepare(self.ctx, self._request.app[ENDPOINT].persisted, parameters_of(payload))
             if isinstance(prepared, Answer):
                 refusal = prepared
             elif prepared.operation.is_subscription:
@@ -253,7 +253,7 @@ class SocketConnection:
     async def _listen(self, id_: str, prepared: Prepared) -> Answer | None:
         """Let a subscription hear what happens; return the answer that refuses it."""
         ctx = self.ctx.for_next_event()
-        subscription = await opened(ctx, self._request.app[DOCUMENTS], prepared)
+        subscription = await opened(ctx, self._request.app[ENDPOINT].documents, prepared)
         if isinstance(subscription, Answer):
             return subscription
         cursor = await services.updates.start(ctx, subscription.stream.after)
@@ -263,7 +263,7 @@ class SocketConnection:
 
     async def _answer(self, id_: str, prepared: Prepared) -> Answer | None:
         """Send the result; return the answer that refuses the operation."""
-        work = execute(self.ctx.for_next_event(), self._request.app[DOCUMENTS], prepared)
+        work = execute(self.ctx.for_next_event(), self._request.app[ENDPOINT].documents, prepared)
         answer = await (to_the_end(self._request, work) if prepared.operation.is_mutation else work)
         if answer.refusal:
             return answer

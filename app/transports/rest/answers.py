@@ -18,7 +18,6 @@ from app.services.context import RequestContext
 from app.transports.errors import Problem, RequestError, problem_of
 from app.transports.exchange import (
     COST_HEADER,
-    RESOURCES,
     authenticated,
     challenge,
     context_of,
@@ -48,7 +47,7 @@ def answering(route: Route[Any, Any]) -> Handler:
         except Exception as error:  # the table in transports/errors.py says what each becomes
             return problem_response(request, problem_of(error))
         finally:
-            context_of(request).loaders.stop()
+            context_of(request).end()
 
     return handle
 
@@ -59,7 +58,7 @@ async def answer(route: Route[Any, Any], request: web.Request) -> web.StreamResp
     Raises:
         RequestError, FeedgraphError: it is refused, or the handler refused it.
     """
-    settings = request.app[RESOURCES].settings
+    settings = context_of(request).settings
     longest_s = settings.query_timeout_s if route.is_read else settings.mutation_timeout_s
     deadline_s = None if route.is_long else deadline_of(request, longest_s)
     sent = await json_body(request) if route.body else None
@@ -86,7 +85,7 @@ async def admit(ctx: RequestContext, route: Route[Any, Any], query: Query) -> Ch
     cost, caller = route.own_points + objects, ctx.caller
     if reason := services.budgets.too_large(nodes=objects, cost=cost, limits=ctx.settings):
         raise RequestError(*reason)
-    charge = Charge(cost, objects, 0, ctx.resources.budgets.standing(caller))
+    charge = Charge(cost, objects, 0)
     await services.budgets.charge(ctx, caller, charge, cost)
     return charge
 
@@ -161,7 +160,8 @@ def charged(request: web.Request, charge: Charge) -> dict[str, str]:
     told = {}
     if request.headers.get(COST_HEADER, "") not in {"", "0"}:
         told[COST_HEADER] = f"requested={charge.requested}, actual={charge.requested if charge.actual is None else charge.actual}"
-    return rate_limit_headers(charge.standing) | told
+    ctx = context_of(request)
+    return rate_limit_headers(ctx.resources.budgets.standing(ctx.caller)) | told
 
 
 def problem_response(request: web.Request, problem: Problem) -> web.Response:
@@ -174,7 +174,7 @@ def problem_response(request: web.Request, problem: Problem) -> web.Response:
         "code": problem.code,
         **problem.details,
     }
-    request.app[RESOURCES].metrics.refusals.add(problem.code)
+    context_of(request).resources.metrics.refusals.add(problem.code)
     charge = context_of(request).charge
     headers = VARY | challenge(problem) | (charged(request, charge) if charge else {})
     return json_response(request, body, status=problem.status, media_type=PROBLEM_TYPE, headers=headers)

@@ -61,7 +61,7 @@ class Judge:
             with self.order():
                 return await answered(ctx, operation, coerced, lambda: operation.executor(ctx, variables))
         finally:
-            ctx.loaders.stop()
+            ctx.end()
 
     async def reference(self, query: str, variables: dict[str, Any] | None = None, name: str | None = None) -> Answer:
         """Return graphql-core's answer."""
@@ -71,7 +71,7 @@ class Judge:
             with self.order():
                 return await completed(operation.executor(ctx, variables))
         finally:
-            ctx.loaders.stop()
+            ctx.end()
 
     @contextmanager
     def order(self) -> Iterator[None]:
