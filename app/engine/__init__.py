@@ -17,7 +17,7 @@ from app.engine.completing import Completing
 from app.engine.cost import Estimate, Formula, ListSize
 from app.engine.cost_explaining import explain
 from app.engine.costing import Costing, TooComplex
-from app.engine.plan import Anomaly, Plan, Run, Uncovered
+from app.engine.plan import Plan
 from app.engine.rendering import (
     Rendered,
     Renderer,
@@ -31,6 +31,7 @@ from app.engine.rendering import (
     counted_lists,
     lists_in,
 )
+from app.engine.steps import Anomaly, Run, Uncovered
 from app.engine.variables import Variables
 
 __all__ = [

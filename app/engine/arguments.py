@@ -18,7 +18,7 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetails
 from graphql.language import VariableNode, Visitor
 
-from app.engine.plan import Arguments, Passed, Uncovered
+from app.engine.steps import Arguments, Passed, Uncovered
 
 
 def arguments(definition: GraphQLField, details: list[FieldDetails]) -> Arguments:

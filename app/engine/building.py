@@ -7,7 +7,7 @@ from typing import Any
 from graphql import get_named_type, is_list_type, is_non_null_type
 
 from app.engine.bindings import Attribute
-from app.engine.plan import Uncovered
+from app.engine.steps import Uncovered
 
 RAW_SCALARS = {"String", "Int", "Boolean", "Float"}  # their values are stored as they travel
 

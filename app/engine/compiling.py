@@ -29,23 +29,20 @@ from graphql.execution.values import VariableValues
 from app.engine.arguments import arguments
 from app.engine.bindings import Attribute, Bindings, Lookup, ToMany, ToOne
 from app.engine.building import Builder, Columns, compiled
-from app.engine.plan import (
+from app.engine.plan import Found, LookupRoot, Plan, RenderedThing, ResolverRoot
+from app.engine.shapes import AbstractShape, ConnectionShape, LeafShape, ListShape, NonNullShape, PagePart, RowsShape
+from app.engine.showing import shown_fields, shown_list
+from app.engine.steps import (
     Arguments,
     AttributeChild,
-    Found,
-    LookupRoot,
+    ListArguments,
     ObjectShape,
-    Plan,
     RenderedChild,
-    RenderedThing,
-    ResolverRoot,
     Shape,
     ToManyChild,
     ToOneChild,
     Uncovered,
 )
-from app.engine.shapes import AbstractShape, ConnectionShape, LeafShape, ListShape, NonNullShape, PagePart, RowsShape
-from app.engine.showing import shown_fields, shown_list
 
 Fields = dict[str, list[FieldDetails]]
 
@@ -115,7 +112,7 @@ def found_things(source: Compilation, binding: Lookup, type_: GraphQLObjectType,
     shape = object_shape(source, type_, details, Columns())
     lists: list[Arguments] = []
     shown = shown_fields(source, type_, details, lists) if binding.render else None
-    return Found(shape, RenderedThing(binding.render(shown), tuple(lists)) if binding.render and shown else None)
+    return Found(shape, RenderedThing(binding.render(shown), ListArguments(lists)) if binding.render and shown else None)
 
 
 def value_shape(source: Compilation, type_: Any, details: list[FieldDetails]) -> Shape:
@@ -255,7 +252,7 @@ def list_child(
     plain = to_many_child(source, key, definition, details, builder, binding)
     lists: list[Arguments] = []
     shown = shown_list(source, key, definition, details, binding, lists)
-    return RenderedChild(plain, binding.render(shown), tuple(lists)) if binding.render and shown else plain
+    return RenderedChild(plain, binding.render(shown), ListArguments(lists)) if binding.render and shown else plain
 
 
 def connection_shape(

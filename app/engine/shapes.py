@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.engine.bindings import ListPage
-from app.engine.plan import Anomaly, ObjectShape, Run, Shape
+from app.engine.steps import Anomaly, ObjectShape, Run, Shape
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from graphql.execution.collect_fields import FieldDetails
 from app.engine.arguments import arguments
 from app.engine.bindings import Attribute, ToMany, ToOne
 from app.engine.building import RAW_SCALARS
-from app.engine.plan import Arguments
 from app.engine.rendering import Shown, ShownField, ShownLeaf, ShownList, ShownOne, ShownRows, ShownText
+from app.engine.steps import Arguments
 
 if TYPE_CHECKING:  # compiling asks this module
     from app.engine.compiling import Compilation

@@ -63,6 +63,7 @@ class RequestContext:
         "is_personal",
         "reads",
         "resources",
+        "settings",
         "viewer",
         "waits",
         "wants_cost",
@@ -72,6 +73,7 @@ class RequestContext:
         self, resources: Resources, viewer: Viewer | None = None, address: str = "", *, wants_cost: bool = False
     ) -> None:
         self.resources = resources
+        self.settings = resources.settings  # the limits in force
         self.viewer = viewer
         self.address = address  # the caller's network address, for limits on anonymous callers
         self.counts = Counts()
@@ -88,11 +90,6 @@ class RequestContext:
         self._keeps = False  # statements go over one connection
         self._kept_door: OneConnection | None = None
         self._loaders: Loaders | None = None
-
-    @property
-    def settings(self) -> Settings:
-        """The limits in force."""
-        return self.resources.settings
 
     @property
     def db(self) -> Database:

@@ -39,15 +39,16 @@ async def admitted(
     Raises:
         Throttled: the caller has not enough points left.
     """
+    limits = ctx.settings
     try:
-        formula = operation.formula(variables, lambda: operation.executor(ctx, given), largest_size=largest_size(ctx.settings))
+        formula = operation.formula(variables, lambda: operation.executor(ctx, given), largest_size=largest_size(limits))
     except TooComplex:
         return Refusal(TOO_EXPENSIVE, [GraphQLError("The operation has too many different selections: split it into several.")])
     estimate = formula.estimate(variables.coerced)
-    if not ctx.is_dry_run and (refusal := refusal_of(estimate, ctx.settings)):
-        return refusal
-    caller = ctx.caller
-    charge = Charge(math.ceil(estimate.cost), estimate.nodes, operation.depth)
+    cost, caller = math.ceil(estimate.cost), ctx.caller
+    if (estimate.nodes > limits.max_nodes or cost > limits.max_cost) and not ctx.is_dry_run:
+        return refusal_of(estimate, limits) or Refusal(TOO_EXPENSIVE, [])
+    charge = Charge(cost, estimate.nodes, operation.depth)
     await services.budgets.charge(ctx, caller, charge, DRY_RUN_POINTS if ctx.is_dry_run else charge.requested)
     return Bill(formula, estimate, caller, charge)
 

@@ -109,14 +109,19 @@ def render_list(relation: Many[Any, Any]) -> Callable[[ShownList], Renderer] | N
 def renderer(texts_of: Texts, lists: Sequence[ShownList], shows: Callable[[Sequence[Any]], Any]) -> Renderer:
     """Return the renderer of a text with these lists in it; `shows` makes of the text's numbers what stands for it."""
     limits = [LIMITS[list_.binding] for list_ in each_in(lists)]
+    known: tuple[Any, Any, tuple[int, ...]] = (None, None, ())  # the last arguments, the settings then, and the sizes
 
     async def rendered(
         ctx: RequestContext, keys: Sequence[Any], arguments: Sequence[dict[str, Any]]
     ) -> Sequence[Rendered | None] | None:
-        try:
-            sizes = tuple([limit(ctx, given) for limit, given in zip(limits, arguments, strict=True)])
-        except (NoPrefix, PageSize):
-            return None  # a wrong size is an error only where there is a row to show it in
+        nonlocal known
+        last, settings, sizes = known
+        if arguments is not last or ctx.settings is not settings:
+            try:
+                sizes = tuple([limit(ctx, given) for limit, given in zip(limits, arguments, strict=True)])
+            except (NoPrefix, PageSize):
+                return None  # a wrong size is an error only where there is a row to show it in
+            known = (arguments, ctx.settings, sizes)
         texts = await texts_of(ctx, keys, sizes)
         if texts is None:
             return None

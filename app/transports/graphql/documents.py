@@ -36,6 +36,9 @@ MAX_COERCION_ERRORS = 5
 MAX_PLANS = 16  # of one operation: values of its flags; beyond, graphql-core executes
 
 
+HIT = ("hit",)  # of the label of document look-ups
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a document is not executed: errors with one code."""
@@ -103,7 +106,7 @@ class Operation:
 
     def plan(self, variables: VariableValues, executor: Callable[[], Completing]) -> Plan | Uncovered:
         """Return the plan for these variables, or why the operation runs on graphql-core as a whole."""
-        key = self._key(variables)
+        key = self._key(variables) if self.flags else ()
         plan = self.plans.get(key)
         if plan is None:
             if len(self.plans) >= MAX_PLANS:
@@ -122,7 +125,7 @@ class Operation:
         Raises:
             TooComplex: it has too many distinct selections.
         """
-        key = self._key(variables)
+        key = self._key(variables) if self.flags else ()
         formula = self.formulas.get(key)
         if formula is None:
             formula = Costing(self.schema, PRICES, executor().fragments, self.node, variables, largest_size).formula()
@@ -133,7 +136,7 @@ class Operation:
     def _key(self, variables: VariableValues) -> tuple[Any, ...]:
         """Return the values of the flags: with others, an operation has another plan."""
         coerced = variables.coerced
-        return tuple([coerced.get(flag) for flag in self.flags]) if self.flags else ()
+        return tuple([coerced.get(flag) for flag in self.flags])
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +174,17 @@ class Documents:
         """Say whether the document of this text was read already."""
         return text in self._kept
 
-    def get(self, text: str) -> Document | Refusal:
-        """Return the document of this text, or why it is refused. About a millisecond the first time."""
+    def known(self, text: str) -> Document | Refusal | None:
+        """Return the document of this text, or why it is refused, where it was read already."""
         known = self._kept.get(text)
         if known is not None:
-            self._lookups.add("hit")
+            self._lookups.counts[HIT] += 1
             self._kept.move_to_end(text)
+        return known
+
+    def get(self, text: str) -> Document | Refusal:
+        """Return the document of this text, or why it is refused. About a millisecond the first time."""
+        if (known := self.known(text)) is not None:
             return known
         self._lookups.add("miss")
         document = self._read(text)

@@ -19,18 +19,9 @@ from graphql import (
 from graphql.execution.values import VariableValues
 
 from app.engine import Completing, Plan, Run, TooComplex, Uncovered
-from app.engine.plan import (
-    AttributeChild,
-    Child,
-    LookupRoot,
-    ObjectShape,
-    RenderedChild,
-    ResolverRoot,
-    Shape,
-    ToManyChild,
-    ToOneChild,
-)
+from app.engine.plan import LookupRoot, ResolverRoot
 from app.engine.shapes import AbstractShape, ConnectionShape, ListShape, NonNullShape, RowsShape
+from app.engine.steps import AttributeChild, Child, ObjectShape, RenderedChild, Shape, ToManyChild, ToOneChild
 from app.infra.recording import Recording
 from app.services.budgets import shown_number
 from app.services.context import RequestContext
@@ -174,7 +165,7 @@ class Teller:
         told, *below = child.explain(indent)
 
         async def render() -> None:
-            await child.render(self._run.context, [EXAMPLE_ID], [arguments.values(self._run) for arguments in child.lists])
+            await child.render(self._run.context, [EXAMPLE_ID], child.lists.values(self._run))
 
         return [told, *await self._statements(indent + 1, render), *below]
 

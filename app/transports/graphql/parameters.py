@@ -1,9 +1,17 @@
 """A GraphQL request's parameters, checked one by one: what every way of asking has in common."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from app.transports.errors import RequestError
+
+KINDS: Final[dict[str, type]] = {
+    "query": str,
+    "operationName": str,
+    "variables": dict,
+    "extensions": dict,
+    "documentId": str,
+}  # the parameters, as JSON names and holds them
 
 
 @dataclass(slots=True)
@@ -27,34 +35,16 @@ def parameters_of(request: object) -> Parameters:
         raise RequestError("BAD_REQUEST", "Batched requests are not supported: send one operation a request.")
     if not isinstance(request, dict):
         raise RequestError("BAD_REQUEST", "The request must be a JSON object with the key query.")
-    return Parameters(
-        optional_text(request, "query"),
-        optional_text(request, "operationName"),
-        optional_map(request, "variables"),
-        optional_map(request, "extensions"),
-        optional_text(request, "documentId"),
-    )
+    query, name, variables, extensions, id_ = map(request.get, KINDS)
+    for value, kind in zip((query, name, variables, extensions, id_), KINDS.values(), strict=True):
+        if value is not None and type(value) is not kind:
+            raise wrong_one(request)
+    return Parameters(query or None, name or None, variables, extensions, id_ or None)  # the empty string equals absent
 
 
-def optional_text(request: dict[str, Any], key: str) -> str | None:
-    """Return a parameter that is a string or absent; the empty string equals absent.
-
-    Raises:
-        RequestError: it is something else.
-    """
-    value = request.get(key)
-    if value is not None and not isinstance(value, str):
-        raise RequestError("BAD_REQUEST", f"{key} must be a string.")
-    return value or None
-
-
-def optional_map(request: dict[str, Any], key: str) -> dict[str, Any] | None:
-    """Return a parameter that is an object or absent.
-
-    Raises:
-        RequestError: it is something else.
-    """
-    value = request.get(key)
-    if value is not None and not isinstance(value, dict):
-        raise RequestError("BAD_REQUEST", f"{key} must be a JSON object.")
-    return value
+def wrong_one(request: dict[str, Any]) -> RequestError:
+    """Return the error for the first parameter of a wrong type."""
+    for key, kind in KINDS.items():
+        if (value := request.get(key)) is not None and type(value) is not kind:
+            return RequestError("BAD_REQUEST", f"{key} must be {'a string' if kind is str else 'a JSON object'}.")
+    raise ValueError(request)

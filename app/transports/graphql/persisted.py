@@ -43,12 +43,21 @@ class Persisted:
         self._resources = resources
         self._documents = documents
         self._mode = settings.persisted_mode
-        if self._mode in {"prefer-trusted", "trusted-only"} and settings.persisted_manifest is None:
+        self._is_choosy = self._mode in {"prefer-trusted", "trusted-only"}
+        if self._is_choosy and settings.persisted_manifest is None:
             raise ConfigurationError(
                 f"FEEDGRAPH_PERSISTED_MODE is {self._mode}, which needs a manifest: "
                 "make one with `feedgraph persist` and name it in FEEDGRAPH_PERSISTED_MANIFEST."
             )
         self._trusted = {} if self._mode == "off" else trusted_documents(documents, settings.persisted_manifest)
+
+    def at_once(self, parameters: Parameters) -> Document | Refusal | None:
+        """Return the document of a request that sends nothing but a text that was read before and is taken here; None: it takes
+        a closer look."""
+        text = parameters.query
+        if text is None or self._is_choosy or parameters.extensions is not None or parameters.document_id is not None:
+            return None
+        return self._documents.known(text)
 
     def knows(self, text: str | None) -> bool:
         """Say whether a text costs nothing to look up: it is none, or was read before."""
@@ -83,7 +92,7 @@ class Persisted:
 
     async def _by_text_or_hash(self, text: str | None, hash_: str | None) -> Document | Refusal:
         known_hash = hash_
-        if known_hash is None and text is not None and self._mode in {"prefer-trusted", "trusted-only"}:
+        if known_hash is None and text is not None and self._is_choosy:
             known_hash = hash_of(text)
         trusted = self._trusted.get(f"sha256:{known_hash}") if known_hash else None
         if trusted is not None:

@@ -85,12 +85,14 @@ class Ready:
 
 async def prepare(ctx: RequestContext, persisted: Persisted, parameters: Parameters) -> Prepared | Answer:
     """Return the operation that the parameters mean, or the answer that refuses them."""
-    try:
-        if not persisted.knows(parameters.query):
-            ctx.resources.budgets.count_new_document(ctx.caller)
-        document = await persisted.document(parameters)
-    except (RequestError, Throttled) as error:
-        return failed(error)
+    document = persisted.at_once(parameters)
+    if document is None:
+        try:
+            if not persisted.knows(parameters.query):
+                ctx.resources.budgets.count_new_document(ctx.caller)
+            document = await persisted.document(parameters)
+        except (RequestError, Throttled) as error:
+            return failed(error)
     if isinstance(document, Refusal):
         return refused(document)
     operation = document.operation(parameters.operation_name)

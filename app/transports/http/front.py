@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 
 from app.services.context import Resources
 from app.transports.exchange import begin
+from app.transports.graphql.caching import READS
 from app.transports.graphql.endpoint import Endpoint
 from app.transports.http.hits import Hits
 from app.transports.http.middleware import answered, finish_head, observed
@@ -30,7 +31,7 @@ class Front:
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
         self._slow_heads.hear(request)
-        if (hit := self._hits.response(request)) is not None:
+        if request.method in READS and (hit := self._hits.response(request)) is not None:
             return hit
         begin(request, self._resources)
         if not isinstance(request, web.Request) or not is_plain_query(request):

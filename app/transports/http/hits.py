@@ -26,7 +26,6 @@ LINE_EVERY_S = 1.0
 MOMENT_S = 0.02
 CALLERS_TOLD = 1_000
 NOTHING_TOLD: Final[tuple[float, dict[str, str]]] = (0.0, {})
-METHODS = {hdrs.METH_GET, hdrs.METH_HEAD}
 # With one of these a request may mean something else than its address says, or its answer needs more than is kept.
 DEMANDING = (
     hdrs.AUTHORIZATION,
@@ -62,8 +61,8 @@ class Hits:
         self._told: dict[str, tuple[float, dict[str, str]]] = {}  # by caller: until when, and the headers
 
     def response(self, request: web.BaseRequest) -> web.Response | None:
-        """Return the response where there is one; None: the request goes the long way."""
-        kept = self._answers.get(key_of(request)) if request.method in METHODS else None
+        """Return the response to a GET or HEAD where there is one; None: the request goes the long way."""
+        kept = self._answers.get(key_of(request))
         if kept is None or is_demanding(request):
             return None
         caller = self._budgets.at_address(request.remote or "")

@@ -25,7 +25,7 @@ STATUS_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "BODY_TOO_LARG
 @web.middleware
 async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the exchange an id that every log line carries, and write one line at its end."""
-    started = time.perf_counter()
+    started, ctx = time.perf_counter(), context_of(request)
     sent_id = request.headers.get(REQUEST_ID_HEADER)
     request_id = sent_id if sent_id and REQUEST_ID.fullmatch(sent_id) else f"{PROCESS}{next(NUMBERS) & 0xFFFFFFFF:08x}"
     telemetry.REQUEST_ID.set(request_id)  # each request of a connection sets its own
@@ -34,7 +34,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         response = await handler(request)
         status = response.status
     finally:
-        seconds, path, ctx = time.perf_counter() - started, request.path, context_of(request)
+        seconds, path = time.perf_counter() - started, request.path
         if not request.writer.output_size and not ctx.waits:  # the life of a stream or a socket is no latency
             ctx.resources.metrics.observe_request(face_of(path), status, seconds)
         if path not in QUIET_PATHS:
@@ -90,4 +90,5 @@ def problem_of_status(error: web.HTTPException) -> Problem:
 async def finish_head(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Add the headers that every response has: no guessing of types, no versions told, and who else may read it."""
     response.headers.update(SAFE_HEADERS)
-    cors.share(request, response)
+    if context_of(request).settings.allowed_origins:
+        cors.share(request, response)
