@@ -83,6 +83,8 @@ async def texts(
 ) -> list[Text | None]:
     """Return the text for each key, as its viewer may see it; None for a key that has nothing. One statement."""
     rows = await db.fetch(rendering.sql, keys, viewers, *sizes)
+    if not rows:  # each key has a row, but where statements are only noted
+        return [None] * len(keys)
     return [None if row[0] is None else Text(row[0], row[1:]) for row in rows]
 
 

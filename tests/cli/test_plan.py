@@ -35,7 +35,7 @@ def test_a_plan_tells_its_fetches_level_by_level_with_their_sql_and_its_cost(pla
     told = plan(DOCUMENT, "--operation", "Page").splitlines()
     assert [line for line in told if "SQL:" not in line] == [
         "user:",
-        "  fetch user by key",
+        "  fetch user by key, as JSON written by the database",
         "    User (name, id)",
         "      posts: fetch user.posts for all parents at once, {'first': 2}, as JSON written by the database",
         "        Post (title, author.name)",
@@ -44,10 +44,16 @@ def test_a_plan_tells_its_fetches_level_by_level_with_their_sql_and_its_cost(pla
         "",
         "Cost: at most 5 points and 2 rows; depth 4.",
     ]
-    first, second = (line.strip() for line in told if "SQL:" in line)
-    assert first == "SQL: select u.name, u.id, u.id as key from users u where u.id = any($1)"
-    assert "to_json(p.title)" in second
-    assert "join users p_author on p_author.id = p.author_id" in second
+    [statement] = (line.strip() for line in told if "SQL:" in line)
+    assert statement.startswith("SQL: select t.* from unnest($1::bigint[], $2::bigint[])")
+    assert "to_json(r3.title)" in statement
+    assert "join users r3_author on r3_author.id = r3.author_id" in statement
+
+
+def test_what_is_not_written_as_json_is_told_as_rows(plan):
+    told = plan('{ user(id: "1") { name viewerIsFollowing followers(first: 2, after: "x") { nodes { id } } } }').splitlines()
+    assert told[1] == "  fetch user by key"
+    assert "SQL: select u.name, u.id, u.id as key from users u where u.id = any($1)" in told[2]
 
 
 def test_what_a_step_would_fail_with_is_told(plan):

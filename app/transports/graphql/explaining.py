@@ -109,16 +109,18 @@ class Teller:
     async def _root(self, root: LookupRoot | ResolverRoot) -> list[str]:
         told, *below = root.explain(1)
         if isinstance(root, LookupRoot):
+            is_text = False
 
             async def look_up() -> None:
+                nonlocal is_text
                 key, relation = root.binding.key(root.arguments.values(self._run))
-                if root.found.rendered is None:
-                    await relation.fetch(self._run.context, [key], root.found.shape.columns)
-                else:
-                    await root.found.rendered.texts(self._run, relation, [key])
+                found = root.found
+                is_text = found.rendered is not None and await found.rendered.texts(self._run, relation, [key]) is not None
+                if not is_text:
+                    await relation.fetch(self._run.context, [key], found.shape.columns)
 
             statements = await self._statements(2, look_up)
-            return [told, *statements, *(below if root.found.rendered else await self._shape(2, root.found.shape))]
+            return [told, *statements, *(below if is_text else await self._shape(2, root.found.shape))]
         is_query = self._run.executor.operation.operation is OperationType.QUERY
         statements = await self._statements(2, lambda: root.resolved(self._run)) if is_query else []  # what others do depends
         return [told, *statements, *await self._shape(2, root.shape)]
@@ -161,13 +163,16 @@ class Teller:
         return [told, *statements, *await self._shape(indent + 1, shape)]
 
     async def _rendered(self, indent: int, child: RenderedChild) -> list[str]:
-        """Return the lines of a list that comes as JSON: one statement for all that is in it."""
+        """Return the lines of a list that comes as JSON: one statement for all that is in it; or as rows, with such arguments."""
         told, *below = child.explain(indent)
+        is_text = False
 
         async def render() -> None:
-            await child.render(self._run.context, [EXAMPLE_ID], child.lists.values(self._run))
+            nonlocal is_text
+            is_text = await child.render(self._run.context, [EXAMPLE_ID], child.lists.values(self._run)) is not None
 
-        return [told, *await self._statements(indent + 1, render), *below]
+        statements = await self._statements(indent + 1, render)
+        return [told, *statements, *below] if is_text else await self._child(indent, child.plain)
 
     async def _statements(self, indent: int, act: Callable[[], Awaitable[Any]]) -> list[str]:
         """Return the statements that `act` sends, and why it would fail if it would."""
