@@ -1,5 +1,6 @@
 """The request: who asks, with what, and what it has cost so far."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +55,7 @@ class RequestContext:
     charge: Charge | None = None  # what the operation costs, from when it is admitted
     wants_cost: bool = False  # show the charge in the answer
     is_dry_run: bool = False  # explain the cost and run nothing
+    wished_s: float = math.inf  # in how many seconds the caller wants to be answered, should the server have more time
     reads: Reads | None = None  # notes what is read, where the answer may be shared
     is_personal: bool = False  # somebody looked who the viewer is: what is read from now on is for the viewer alone
     db: Database = field(init=False)

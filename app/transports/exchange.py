@@ -1,6 +1,7 @@
 """One HTTP exchange: who asks, what is in the body, and what it cost; shared by the faces that speak HTTP."""
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Coroutine
@@ -176,19 +177,19 @@ async def to_the_end(request: web.Request, work: Coroutine[Any, Any, Result]) ->
     return await asyncio.shield(task)
 
 
-def deadline_of(request: web.Request, longest_s: float) -> float:
-    """Return in how many seconds a request must be done: the server's limit, or less where the caller says so.
+def wished_timeout(request: web.Request) -> float:
+    """Return in how many seconds a caller wants to be answered, infinity where they do not say; the server's limits stay.
 
     Raises:
         RequestError: the header is no positive number of seconds.
     """
     text = request.headers.get(TIMEOUT_HEADER)
     if text is None:
-        return longest_s
+        return math.inf
     wished_s = float(text) if SECONDS.fullmatch(text) else 0.0
     if wished_s == 0:
         raise RequestError("BAD_REQUEST", f"{TIMEOUT_HEADER} must be a positive number of seconds, such as 0.5.")
-    return min(wished_s, longest_s)
+    return wished_s
 
 
 def rate_limit_headers(left: Standing) -> dict[str, str]:

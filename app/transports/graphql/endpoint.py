@@ -5,6 +5,7 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 from multidict import istr
 
+from app.services.context import RequestContext
 from app.transports.errors import RequestError
 from app.transports.exchange import (
     COST_HEADER,
@@ -20,6 +21,7 @@ from app.transports.exchange import (
     require_json,
     to_the_end,
     wants_counts,
+    wished_timeout,
 )
 from app.transports.graphql.caching import EXECUTOR_HEADER, respond_to_query
 from app.transports.graphql.documents import Documents
@@ -54,12 +56,22 @@ async def operation_of(request: web.Request) -> Prepared | Answer:
     """Return the operation that a request means, whose parameters may still be anything, or the answer that refuses it."""
     parameters = await read_parameters(request)
     ctx = await authenticated(request)
-    ctx.wants_cost = request.headers.get(COST_HEADER, "") not in {"", "0"}
-    ctx.is_dry_run = request.headers.get(DRY_RUN_HEADER, "") not in {"", "0"}
+    read_wishes(request, ctx)
     prepared = await prepare(ctx, request.app[PERSISTED], parameters)
     if isinstance(prepared, Prepared):
         refuse_wrong_way(request, prepared)
     return prepared
+
+
+def read_wishes(request: web.Request, ctx: RequestContext) -> None:
+    """Note what the headers wish for this execution: its cost shown or explained, a deadline of the caller's own.
+
+    Raises:
+        RequestError: the deadline is no positive number of seconds.
+    """
+    ctx.wants_cost = request.headers.get(COST_HEADER, "") not in {"", "0"}
+    ctx.is_dry_run = request.headers.get(DRY_RUN_HEADER, "") not in {"", "0"}
+    ctx.wished_s = wished_timeout(request)
 
 
 async def respond_to(request: web.Request, prepared: Prepared, media_type: str) -> web.Response:

@@ -16,11 +16,12 @@ from app.domain.errors import Unauthenticated
 from app.domain.events import EventCursor
 from app.services.context import RequestContext
 from app.transports.errors import RequestError
-from app.transports.exchange import COST_HEADER, authenticated, to_the_end
+from app.transports.exchange import authenticated, to_the_end
 from app.transports.graphql.endpoint import (
     DOCUMENTS,
     PERSISTED,
     read_parameters,
+    read_wishes,
     refuse_mutation_by_get,
     respond,
 )
@@ -56,7 +57,7 @@ def or_else(handle_json: Callable[[web.Request], Awaitable[web.Response]]) -> Ha
         takes_json = best_type(accept, (LEGACY_TYPE, RESPONSE_TYPE)) is not None
         try:
             ctx = await authenticated(request)
-            ctx.wants_cost = request.headers.get(COST_HEADER, "") not in {"", "0"}
+            read_wishes(request, ctx)
             prepared = await prepare(ctx, request.app[PERSISTED], await read_parameters(request))
             if takes_json and (isinstance(prepared, Answer) or not prepared.operation.is_subscription):
                 return await handle_json(request)  # the body is kept, the document known

@@ -22,11 +22,11 @@ from app.transports.exchange import (
     authenticated,
     challenge,
     context_of,
-    deadline_of,
     json_body,
     json_response,
     rate_limit_headers,
     to_the_end,
+    wished_timeout,
 )
 from app.transports.rest.declaring import Call, Query, Reply, Route
 from app.transports.rest.reading import read_body, read_query
@@ -61,7 +61,7 @@ async def answer(route: Route[Any, Any], request: web.Request) -> web.StreamResp
     """
     settings = request.app[RESOURCES].settings
     longest_s = settings.query_timeout_s if route.is_read else settings.mutation_timeout_s
-    deadline_s = None if route.is_long else deadline_of(request, longest_s)
+    deadline_s = None if route.is_long else min(longest_s, wished_timeout(request))
     sent = await json_body(request) if route.body else None
     ctx = await authenticated(request)
     query = read_query(request, route.query)
