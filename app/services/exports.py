@@ -5,6 +5,8 @@ import csv
 import io
 import zipfile
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
 
@@ -77,10 +79,27 @@ async def taken(ctx: RequestContext, job: Job) -> Blob:
     return blob
 
 
-async def fetched(ctx: RequestContext, blob: Blob, *, is_complete: bool) -> None:
-    """Let a fetched export go; where it was not fetched to its end, it can be fetched again."""
-    db = ctx.resources.db
-    await (stores.blobs.delete(db, [blob.id]) if is_complete else stores.blobs.give_back(db, blob.id))
+@dataclass(slots=True)
+class Fetch:
+    """An export on its way to its owner."""
+
+    blob: Blob
+    is_complete: bool = False  # to be set when all of it is there
+
+
+@asynccontextmanager
+async def fetching(ctx: RequestContext, job: Job) -> AsyncIterator[Fetch]:
+    """Give an export to be fetched; it goes once it was fetched to its end, else it can be fetched again.
+
+    Raises:
+        NotFound, Conflict, Gone: as for `taken`.
+    """
+    fetch = Fetch(await taken(ctx, job))
+    try:
+        yield fetch
+    finally:
+        db, id_ = ctx.resources.db, fetch.blob.id
+        await asyncio.shield(stores.blobs.delete(db, [id_]) if fetch.is_complete else stores.blobs.give_back(db, id_))
 
 
 async def zipped(db: Database, user_id: int) -> AsyncIterator[tuple[int, bytes]]:

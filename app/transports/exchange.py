@@ -17,6 +17,7 @@ from app.infra.database import Counts
 from app.infra.deadline import Deadline
 from app.services.context import RequestContext, Resources
 from app.transports.errors import Problem, RequestError
+from app.transports.files import CHUNK_BYTES, arriving, too_large
 
 Result = TypeVar("Result")
 
@@ -35,8 +36,6 @@ TIMEOUT_HEADER = istr("X-Request-Timeout")
 SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
 JSON_TYPE = "application/json"
 SIMPLE_TYPES = {"application/x-www-form-urlencoded"}
-CHUNK_BYTES = 64 * 1024
-CLOSING: Final[dict[str, str]] = {hdrs.CONNECTION: "close"}  # the rest of the body is not read
 ENCODINGS = {"", "identity", "gzip", "deflate"}  # what aiohttp unpacks by itself
 
 
@@ -102,15 +101,24 @@ async def body_chunks(request: web.Request, *, most: int) -> AsyncIterator[bytes
         RequestError: its type, encoding or size is not acceptable, or it stopped arriving.
     """
     require_file(request)
-    too_large = RequestError("BODY_TOO_LARGE", f"The body is larger than {most:,} bytes.", headers=dict(CLOSING))
     if (request.content_length or 0) > most:
-        raise too_large
-    received, chunks = 0, aiter(request.content.iter_chunked(CHUNK_BYTES))
-    while chunk := await next_chunk(request, chunks):
-        received += len(chunk)
-        if received > most:
-            raise too_large
+        raise too_large(most)
+    patience_s = request.app[RESOURCES].settings.body_timeout_s
+    async for chunk in arriving(whole_body(request), most=most, patience_s=patience_s):
         yield chunk
+
+
+async def whole_body(request: web.Request) -> AsyncIterator[bytes]:
+    """Give a body, to its end.
+
+    Raises:
+        RequestError: it broke off.
+    """
+    try:
+        async for chunk in request.content.iter_chunked(CHUNK_BYTES):
+            yield chunk
+    except (ClientPayloadError, web.RequestPayloadError, ValueError):
+        raise RequestError("BAD_REQUEST", "The body broke off.") from None
 
 
 def require_file(request: web.Request) -> None:
@@ -124,22 +132,6 @@ def require_file(request: web.Request) -> None:
         raise RequestError("UNSUPPORTED_MEDIA_TYPE", "Send the file itself as the body, with its Content-Type.")
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() != "identity":
         raise RequestError("UNSUPPORTED_MEDIA_TYPE", "Send the file as it is, without Content-Encoding.")
-
-
-async def next_chunk(request: web.Request, chunks: AsyncIterator[bytes]) -> bytes:
-    """Return what arrives next of a body, nothing at its end.
-
-    Raises:
-        RequestError: nothing arrived in time, or the body broke off.
-    """
-    patience_s = request.app[RESOURCES].settings.body_timeout_s
-    try:
-        async with asyncio.timeout(patience_s):
-            return await anext(chunks, b"")
-    except TimeoutError:
-        raise RequestError("REQUEST_TIMEOUT", f"Nothing arrived for {patience_s:g} seconds.", headers=dict(CLOSING)) from None
-    except (ClientPayloadError, web.RequestPayloadError, ValueError):
-        raise RequestError("BAD_REQUEST", "The body broke off.") from None
 
 
 def decoded(text: bytes | str, what: str) -> Any:

@@ -117,6 +117,6 @@ ROUTE: Final[Route[Any, Any]] = Route(
     gives_files=(SSE_TYPE,),
     is_long=True,
     is_live=True,
-    problems=("CURSOR_INVALID", "NOT_FOUND", "NOT_ACCEPTABLE", "TOO_MANY_OPERATIONS"),
+    problems=("CURSOR_INVALID", "NOT_FOUND", "NOT_ACCEPTABLE"),
     headers=(polling.CURSOR_HEADER, "Retry-After", PREFERENCE_APPLIED),
 )

@@ -41,6 +41,7 @@ PROBLEMS_OF_ALL: Final = (
     ),
     *("THROTTLED", "HEAD_TOO_LARGE", INTERNAL, "OVERLOADED", "UNAVAILABLE", "DEADLINE_EXCEEDED"),
 )
+PROBLEMS_OF_LONG: Final = ("TOO_MANY_OPERATIONS",)
 PROBLEMS_OF_BODIES: Final = ("REQUEST_TIMEOUT", "BODY_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE")
 
 HEADERS: Final[Json] = {
@@ -180,7 +181,12 @@ def responses(route: Route[Any, Any], types: Types) -> Json:
         told["200"] = good | {"description": "It ended while the client waited for it."}
     if route.is_read:
         told["304"] = {"description": "What If-None-Match names is still the same.", "headers": refs(["ETag", "Cache-Control"])}
-    codes = (*PROBLEMS_OF_ALL, *(PROBLEMS_OF_BODIES if route.body or route.takes_files else ()), *route.problems)
+    codes = (
+        *PROBLEMS_OF_ALL,
+        *(PROBLEMS_OF_LONG if route.is_long else ()),
+        *(PROBLEMS_OF_BODIES if route.body or route.takes_files else ()),
+        *route.problems,
+    )
     for status in sorted({ROWS[code].status for code in codes}):
         of_status = ", ".join(dict.fromkeys(code for code in codes if ROWS[code].status == status))
         told[str(status)] = {
