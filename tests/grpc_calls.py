@@ -14,6 +14,7 @@ from app.transports.grpc.stubs import (
     feeds_pb2_grpc,
     follows_pb2_grpc,
     jobs_pb2_grpc,
+    media_pb2_grpc,
     posts_pb2_grpc,
     sessions_pb2_grpc,
     users_pb2_grpc,
@@ -30,6 +31,7 @@ class Stubs:
         self.channel = channel
         self.users = users_pb2_grpc.UserServiceStub(channel)
         self.posts = posts_pb2_grpc.PostServiceStub(channel)
+        self.media = media_pb2_grpc.MediaServiceStub(channel)
         self.follows = follows_pb2_grpc.FollowServiceStub(channel)
         self.feeds = feeds_pb2_grpc.FeedServiceStub(channel)
         self.sessions = sessions_pb2_grpc.SessionServiceStub(channel)
@@ -100,6 +102,11 @@ async def counted(call: Any) -> tuple[Any, int]:
     answer = await call
     counts = {key: value for key, value in await call.trailing_metadata()}["feedgraph-counts"]
     return answer, int(counts.split("statements=")[1].split(",")[0])
+
+
+async def parts_of(stream: Any) -> list[Any]:
+    """Return all messages of a stream that ends with OK."""
+    return [part async for part in stream]
 
 
 async def read(stream: Any, number: int) -> list[Any]:

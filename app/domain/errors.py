@@ -15,6 +15,7 @@ FeedgraphError
  ├─ Conflict                   CONFLICT
  ├─ Gone                       GONE
  ├─ Throttled                  THROTTLED
+ ├─ TooManyOperations          TOO_MANY_OPERATIONS
  ├─ DeadlineExceeded           DEADLINE_EXCEEDED
  ├─ Overloaded                 OVERLOADED
  │   └─ Unavailable            UNAVAILABLE
@@ -130,6 +131,12 @@ class Throttled(FeedgraphError):
     def __init__(self, message: str | None = None, *, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooManyOperations(FeedgraphError):
+    """Too many sockets, streams, waiting polls and files of one caller are on their way: close some, or wait for some to end."""
+
+    code = "TOO_MANY_OPERATIONS"
 
 
 class DeadlineExceeded(FeedgraphError):

@@ -86,16 +86,25 @@ def read(note: Mapping[str, Any], now: datetime) -> ArchivedPost | Skipped:
     if not isinstance(html, str) or not isinstance(parent, str | None) or not isinstance(summary, str | None):
         return Skipped.MALFORMED
     content = plain(html) if len(html) <= LONGEST_HTML else html
+    if reason := unacceptable(content, parent or "", source_id, summary or ""):
+        return reason
+    return ArchivedPost(source_id, content, title_of(summary), written_at, parent)
+
+
+def unacceptable(content: str, parent: str, *others: str) -> Skipped | None:
+    """Return what is wrong with a post's texts, None where nothing is."""
     if text.is_blank(content):
         return Skipped.NO_TEXT
     if len(content) > text.CONTENT_LENGTH:
         return Skipped.TOO_LONG
+    if len(parent) > LONGEST_SOURCE_ID:  # no post that is taken has such a name
+        return Skipped.REPLY_TO_OTHERS
     try:
-        for value in (source_id, content, summary or "", parent or ""):
+        for value in (content, parent, *others):
             text.checked(value, field="content")
     except InvalidInput:
         return Skipped.MALFORMED
-    return ArchivedPost(source_id, content, title_of(summary), written_at, parent)
+    return None
 
 
 def title_of(summary: str | None) -> str | None:

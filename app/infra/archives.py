@@ -4,13 +4,12 @@ Nothing is ever unpacked to disk, and no name in an archive is a path for us: on
 Memory stays flat whatever the archive says of itself: each read is bounded, and so is all that comes out of it.
 """
 
-import gzip
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Protocol
 
 import ijson
 
@@ -21,6 +20,9 @@ CHUNK_BYTES = 64 * 1024
 MAX_DEPTH = 100  # of lists and objects in each other
 STARTS, ENDS = {"start_map", "start_array"}, {"end_map", "end_array"}
 MAX_ZIP_READ_BYTES = 4 * 1024 * 1024  # the list of files at a zip's end is read at once: tens of thousands of names
+MAX_FILES = 100_000  # in a tar; each costs some 30 us to pass, and only a byte or two packed
+MAX_MEMBERS = 10_000  # of a gzip, which may be made of any number of small ones
+GZIP = zlib.MAX_WBITS + 16  # zlib's way to say that the head and the checksum are gzip's
 HEADS_ONLY: Final = {
     tarfile.XHDTYPE,
     tarfile.XGLTYPE,
@@ -36,16 +38,23 @@ BROKEN = (
     EOFError,
     UnicodeDecodeError,
     RuntimeError,  # an encrypted file, or (a kind of it) a method of compression that is not known
-    OSError,  # gzip's word for a bad head or checksum
+    OSError,
     ValueError,
     OverflowError,
 )
 
 
+class Readable(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most so many bytes, none at the end."""
+
+
 class Bounded:
     """What comes out of an archive, with a limit on all of it and one on each item."""
 
-    def __init__(self, source: IO[bytes], *, most: int, most_an_item: int) -> None:
+    def __init__(self, source: Readable, *, most: int, most_an_item: int) -> None:
         self._source = source
         self._left = most
         self._most_an_item = most_an_item
@@ -101,6 +110,45 @@ class Window:
         chunk = self._source.read(min(self._left, size) if size >= 0 else min(self._left, CHUNK_BYTES))
         self._left -= len(chunk)
         return chunk
+
+
+class Gunzipped:
+    """What a gzip unpacks to, at most as much at once as is asked for.
+
+    Not by `gzip`, which reads a head's file name a byte at a time, however long it is, and as many members as there are.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._packed = b""
+        self._unpacking = zlib.decompressobj(GZIP)
+        self._members = 1
+
+    def read(self, size: int) -> bytes:
+        """Return at most so many bytes, none at the end.
+
+        Raises:
+            ArchiveInvalid, ArchiveTooLarge: the archive breaks off; it has too many members.
+            zlib.error: it is broken.
+        """
+        found = b""
+        while size and not found:
+            self._packed = self._packed or self._file.read(CHUNK_BYTES)
+            if not self._packed:
+                if self._unpacking.eof:
+                    break
+                raise ArchiveInvalid("The archive breaks off.")
+            if self._unpacking.eof:
+                self._next_member()
+            found = self._unpacking.decompress(self._packed, size)  # a size of 0 would be none
+            self._packed = self._unpacking.unconsumed_tail or self._unpacking.unused_data
+        return found
+
+    def _next_member(self) -> None:
+        self._members += 1
+        if self._members > MAX_MEMBERS:
+            raise ArchiveTooLarge("The archive has more parts than is allowed.")
+        self._unpacking = zlib.decompressobj(GZIP)
 
 
 class SmallReads:
@@ -200,9 +248,8 @@ def opened(file: IO[bytes], name: str, *, most: int, most_an_item: int) -> Itera
     head = file.read(4)
     file.seek(0)
     if head[:2] == b"\x1f\x8b":
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            bounds = Bounded(unpacked, most=most, most_an_item=most_an_item)  # type: ignore[arg-type]  # it reads
-            yield Window(bounds, found_in_tar(bounds, name)), bounds
+        bounds = Bounded(Gunzipped(file), most=most, most_an_item=most_an_item)
+        yield Window(bounds, found_in_tar(bounds, name)), bounds
     elif head == b"PK\x03\x04":
         with zipfile.ZipFile(SmallReads(file)) as archive, archive.open(found_in_zip(archive, name)) as unpacked_file:
             bounds = Bounded(unpacked_file, most=most, most_an_item=most_an_item)
@@ -232,10 +279,14 @@ def found_in_tar(stream: Bounded, name: str) -> int:
     The file that we want has a short name and needs none of them.
 
     Raises:
-        ArchiveInvalid: there is none, or a header is broken.
+        ArchiveInvalid, ArchiveTooLarge: there is none, or a header is broken; there are too many files.
     """
+    passed = 0
     while len(block := stream.exactly(BLOCK)) == BLOCK and block.strip(b"\0"):
         stream.next_item()
+        passed += 1
+        if passed > MAX_FILES:
+            raise ArchiveTooLarge("The archive lists more files than is allowed.")
         info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")  # it checks the sum
         if info.size < 0 or info.type == tarfile.GNUTYPE_SPARSE:
             raise ArchiveInvalid("The archive holds a file of a kind that is not accepted.")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app.domain.budgets import Budget, Caller, Charge, Standing
-from app.domain.errors import Overloaded, Throttled
+from app.domain.errors import Overloaded, Throttled, TooManyOperations
 from app.domain.models import Viewer
 from app.settings import Settings
 from app.stores.buckets import Buckets
@@ -207,6 +207,18 @@ class Budgets:
         limit = self._settings.max_sockets_per_address if is_anonymous else self._settings.max_sockets_per_user
         with Counted(self._sockets, caller.key):
             yield self._sockets.keys[caller.key] <= limit or caller.budget.is_unlimited
+
+    @contextmanager
+    def lasting(self, caller: Caller) -> Iterator[None]:
+        """Count what lasts as long as its client wants (a stream, a poll that waits, a file on its way) among the sockets.
+
+        Raises:
+            TooManyOperations: the caller has too many of all these.
+        """
+        with self.socket(caller) as is_allowed:
+            if not is_allowed:
+                raise TooManyOperations
+            yield
 
 
 class Present:

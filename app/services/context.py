@@ -1,6 +1,7 @@
 """The request: who asks, with what, and what it has cost so far."""
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +68,7 @@ class RequestContext:
         "viewer",
         "waits",
         "wants_cost",
+        "wished_s",
     )
 
     def __init__(
@@ -80,6 +82,7 @@ class RequestContext:
         self.charge: Charge | None = None  # what the operation costs, from when it is admitted
         self.wants_cost = wants_cost  # show the charge in the answer
         self.is_dry_run = False  # explain the cost and run nothing
+        self.wished_s = math.inf  # in how many seconds the caller wants to be answered, should the server have more time
         self.reads: Reads | None = None  # notes what is read, where the answer may be shared
         self.waits = False  # the answer waits for news on purpose: the time to it is no latency
         self.is_personal = False  # somebody looked who the viewer is: what is read from now on is for the viewer alone

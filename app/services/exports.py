@@ -1,10 +1,13 @@
-"""The export of a person's data: JSON Lines and CSV in a zip, made a batch at a time, fetched once."""
+"""The export of a person's data: JSON Lines, CSV and images in a zip, made a batch at a time, fetched once."""
 
 import asyncio
 import csv
 import io
+import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
 
@@ -15,11 +18,11 @@ from app.domain.errors import Conflict, Gone, NotFound
 from app.domain.models import Blob, Job, JobState
 from app.domain.times import wire_time
 from app.infra.database import Database
-from app.services import jobs
+from app.services import blobs, jobs
 from app.services.context import RequestContext
 from app.services.jobs import Attempt
 from app.stores.blobs import PIECE_BYTES
-from app.stores.exports import PARTS
+from app.stores.exports import MEDIA, PARTS
 
 ROWS_AT_ONCE = 500
 MEDIA_TYPE = "application/zip"
@@ -43,7 +46,7 @@ async def request(ctx: RequestContext) -> Job:
 async def make(attempt: Attempt) -> Row:
     """Do the job: write the zip into a blob, piece by piece."""
     owner_id = attempt.job.owner_id
-    total = 2 * await stores.exports.size(attempt.db, owner_id)  # each row goes into two files
+    total = await stores.exports.steps(attempt.db, owner_id)
     ttl_s = attempt.resources.settings.export_ttl_s
     blob_id = await stores.blobs.insert(attempt.db, owner_id=owner_id, media_type=MEDIA_TYPE, ttl_s=ttl_s)
     pieces, done = 0, 0
@@ -54,7 +57,7 @@ async def make(attempt: Attempt) -> Row:
                 pieces += 1
             await attempt.advance(db, done, max(total, done))
         attempt.tell()
-    return {"blobId": blob_id, "rows": done // 2}
+    return {"blobId": blob_id}
 
 
 async def taken(ctx: RequestContext, job: Job) -> Blob:
@@ -77,29 +80,74 @@ async def taken(ctx: RequestContext, job: Job) -> Blob:
     return blob
 
 
-async def fetched(ctx: RequestContext, blob: Blob, *, is_complete: bool) -> None:
-    """Let a fetched export go; where it was not fetched to its end, it can be fetched again."""
-    db = ctx.resources.db
-    await (stores.blobs.delete(db, [blob.id]) if is_complete else stores.blobs.give_back(db, blob.id))
+@dataclass(slots=True)
+class Fetch:
+    """An export on its way to its owner."""
+
+    blob: Blob
+    is_complete: bool = False  # to be set when all of it is there
+
+
+@asynccontextmanager
+async def fetching(ctx: RequestContext, job: Job) -> AsyncIterator[Fetch]:
+    """Give an export to be fetched; it goes once it was fetched to its end, else it can be fetched again.
+
+    Raises:
+        NotFound, Conflict, Gone: as for `taken`.
+    """
+    fetch = Fetch(await taken(ctx, job))
+    try:
+        yield fetch
+    finally:
+        db, id_ = ctx.resources.db, fetch.blob.id
+        await asyncio.shield(stores.blobs.delete(db, [id_]) if fetch.is_complete else stores.blobs.give_back(db, id_))
 
 
 async def zipped(db: Database, user_id: int) -> AsyncIterator[tuple[int, bytes]]:
-    """Give the archive: rows done so far, and the next piece of it, which may be empty."""
+    """Give the archive: steps done so far, and the next piece of it, which may be empty."""
     spool = Spool()
     done = 0
     with zipfile.ZipFile(spool, "w", zipfile.ZIP_DEFLATED) as archive:
-        for part in PARTS:
-            for suffix, form in ((".jsonl", json_lines), (".csv", comma_separated)):
-                with archive.open(part + suffix, "w", force_zip64=True) as file:
-                    is_first = True
-                    async for rows in batches(db, part, user_id):
-                        await asyncio.to_thread(write, file, form, rows, is_first)
-                        is_first = False
-                        done += len(rows)
-                        for piece in spool.full_pieces() or [b""]:
-                            yield done, piece
+        async for steps in filled(db, archive, user_id):
+            done += steps
+            for piece in spool.full_pieces() or [b""]:
+                yield done, piece
     for piece in spool.rest():
         yield done, piece
+
+
+async def filled(db: Database, archive: zipfile.ZipFile, user_id: int) -> AsyncIterator[int]:
+    """Write everything into an archive; give how many steps were done, whenever there may be a full piece."""
+    for part in PARTS:
+        for suffix, form in ((".jsonl", json_lines), (".csv", comma_separated)):
+            with archive.open(part + suffix, "w", force_zip64=True) as file:
+                is_first = True
+                async for rows in batches(db, part, user_id):
+                    await asyncio.to_thread(write, file, form, rows, is_first)
+                    is_first = False
+                    yield len(rows)
+    async for rows in batches(db, MEDIA, user_id):
+        for row in rows:
+            async for steps in with_image(db, archive, row):
+                yield steps
+
+
+async def with_image(db: Database, archive: zipfile.ZipFile, row: Row) -> AsyncIterator[int]:
+    """Put an image's file into the archive, whole or, where it is gone, not at all; give steps as `filled` does.
+
+    The image is copied while it is held, so that nobody deletes it half-way, and written when nobody waits for it any more.
+    """
+    with tempfile.TemporaryFile(prefix="feedgraph-export-") as copy:
+        async with db.transaction() as holding:
+            file_id = await stores.media.hold(holding, int(row["media_id"]))
+            if file_id is not None:
+                await blobs.copy_to(holding, file_id, copy)
+        if file_id is not None:
+            with archive.open(zipfile.ZipInfo(row["file"]), "w", force_zip64=True) as file:  # as it is: it is packed already
+                while piece := await asyncio.to_thread(copy.read, PIECE_BYTES):
+                    await asyncio.to_thread(file.write, piece)
+                    yield 0
+    yield 1
 
 
 async def batches(db: Database, part: str, user_id: int) -> AsyncIterator[list[Row]]:

@@ -85,8 +85,14 @@ def order(ctx: RequestContext) -> Order:
 
 
 async def find(ctx: RequestContext, id_: int) -> Job | None:
-    """Return the viewer's job, None where there is none. One statement."""
-    [job] = await stores.jobs.by_ids(ctx.db, [id_], owner_id=ctx.viewer_id)
+    """Return the viewer's job, None where there is none that is theirs. One statement.
+
+    Jobs are somebody's: who is nobody is told so, on every face, whether there is such a job or not.
+
+    Raises:
+        Unauthenticated: the request is anonymous.
+    """
+    [job] = await stores.jobs.by_ids(ctx.db, [id_], owner_id=ctx.signed_in().user_id)
     return job
 
 
@@ -110,7 +116,6 @@ async def existing(ctx: RequestContext, id_: int) -> Job:
         Unauthenticated: the request is anonymous.
         NotFound: there is no such job.
     """
-    ctx.signed_in()
     job = await find(ctx, id_)
     if job is None:
         raise NotFound(NO_SUCH_JOB)

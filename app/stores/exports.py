@@ -5,6 +5,8 @@ from typing import Final
 
 from app.infra.database import Database, Record
 
+MEDIA: Final = "media"  # the part whose rows have files beside them
+
 # Each part's statement: $1 the user, $2 the key of the last row that was read, $3 how many rows. The first column is the key.
 PARTS: Final[Mapping[str, str]] = {
     "profile": """
@@ -17,9 +19,9 @@ PARTS: Final[Mapping[str, str]] = {
             p.in_reply_to_author_id, p.likes_count, p.replies_count
         from posts p where p.author_id = $1 and p.id > $2 order by p.id limit $3
     """,
-    "media": """
+    MEDIA: """
         select m.id as key, m.id as media_id, m.post_id, m.position, m.alt, m.media_type, m.width, m.height, m.size, m.url,
-            m.created_at
+            m.created_at, 'media/' || m.id || '.' || split_part(m.media_type, '/', 2) as file
         from media m where m.owner_id = $1 and m.id > $2 order by m.id limit $3
     """,
     "likes": """
@@ -48,14 +50,14 @@ async def rows(db: Database, part: str, user_id: int, *, after: int, limit: int)
     return await db.fetch(PARTS[part], user_id, after, limit)
 
 
-async def size(db: Database, user_id: int) -> int:
-    """Return how many rows all parts have together, or about. One statement."""
+async def steps(db: Database, user_id: int) -> int:
+    """Return how many steps an export takes, or about: two for each row, and one for each image's file. One statement."""
     return int(
         await db.fetchval(
             """
-            select 1 + coalesce((select posts_count + following_count + followers_count from users where id = $1), 0)
-                + (select count(*) from likes where user_id = $1) + (select count(*) from sessions where user_id = $1)
-                + (select count(*) from media where owner_id = $1)
+            select 2 * (1 + coalesce((select posts_count + following_count + followers_count from users where id = $1), 0)
+                    + (select count(*) from likes where user_id = $1) + (select count(*) from sessions where user_id = $1))
+                + 3 * (select count(*) from media where owner_id = $1)
             """,
             user_id,
         )

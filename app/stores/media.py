@@ -102,6 +102,12 @@ async def owned(db: Database, ids: Sequence[int], owner_id: int) -> int:
     return int(await db.fetchval("select count(*) from media where id = any($1) and owner_id = $2", ids, owner_id))
 
 
+async def hold(db: Database, id_: int) -> int | None:
+    """Keep an image from going before the transaction's end; return its file's id, None where it is gone. One statement."""
+    file_id: int | None = await db.fetchval("select file_id from media where id = $1 for key share", id_)
+    return file_id
+
+
 async def delete_waiting(db: Database, *, ttl_s: int) -> None:
     """Remove images that have waited for a post for so long. One statement."""
     await db.execute("delete from media where post_id is null and created_at < now() - make_interval(secs => $1)", ttl_s)

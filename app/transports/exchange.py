@@ -1,6 +1,7 @@
 """One HTTP exchange: who asks, what is in the body, and what it cost; shared by the faces that speak HTTP."""
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Coroutine
@@ -17,6 +18,7 @@ from app.infra.database import Counts
 from app.infra.deadline import Deadline
 from app.services.context import RequestContext, Resources
 from app.transports.errors import Problem, RequestError
+from app.transports.files import CHUNK_BYTES, arriving, too_large
 
 Result = TypeVar("Result")
 
@@ -33,8 +35,6 @@ TIMEOUT_HEADER = istr("X-Request-Timeout")
 SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
 JSON_TYPE = "application/json"
 SIMPLE_TYPES = {"application/x-www-form-urlencoded"}
-CHUNK_BYTES = 64 * 1024
-CLOSING: Final[dict[str, str]] = {hdrs.CONNECTION: "close"}  # the rest of the body is not read
 ENCODINGS = {"", "identity", "gzip", "deflate"}  # what aiohttp unpacks by itself
 
 
@@ -110,15 +110,24 @@ async def body_chunks(request: web.Request, *, most: int) -> AsyncIterator[bytes
         RequestError: its type, encoding or size is not acceptable, or it stopped arriving.
     """
     require_file(request)
-    too_large = RequestError("BODY_TOO_LARGE", f"The body is larger than {most:,} bytes.", headers=dict(CLOSING))
     if (request.content_length or 0) > most:
-        raise too_large
-    received, chunks = 0, aiter(request.content.iter_chunked(CHUNK_BYTES))
-    while chunk := await next_chunk(request, chunks):
-        received += len(chunk)
-        if received > most:
-            raise too_large
+        raise too_large(most)
+    patience_s = request.app[RESOURCES].settings.body_timeout_s
+    async for chunk in arriving(whole_body(request), most=most, patience_s=patience_s):
         yield chunk
+
+
+async def whole_body(request: web.Request) -> AsyncIterator[bytes]:
+    """Give a body, to its end.
+
+    Raises:
+        RequestError: it broke off.
+    """
+    try:
+        async for chunk in request.content.iter_chunked(CHUNK_BYTES):
+            yield chunk
+    except (ClientPayloadError, web.RequestPayloadError, ValueError):
+        raise RequestError("BAD_REQUEST", "The body broke off.") from None
 
 
 def require_file(request: web.Request) -> None:
@@ -132,22 +141,6 @@ def require_file(request: web.Request) -> None:
         raise RequestError("UNSUPPORTED_MEDIA_TYPE", "Send the file itself as the body, with its Content-Type.")
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() != "identity":
         raise RequestError("UNSUPPORTED_MEDIA_TYPE", "Send the file as it is, without Content-Encoding.")
-
-
-async def next_chunk(request: web.Request, chunks: AsyncIterator[bytes]) -> bytes:
-    """Return what arrives next of a body, nothing at its end.
-
-    Raises:
-        RequestError: nothing arrived in time, or the body broke off.
-    """
-    patience_s = context_of(request).settings.body_timeout_s
-    try:
-        async with asyncio.timeout(patience_s):
-            return await anext(chunks, b"")
-    except TimeoutError:
-        raise RequestError("REQUEST_TIMEOUT", f"Nothing arrived for {patience_s:g} seconds.", headers=dict(CLOSING)) from None
-    except (ClientPayloadError, web.RequestPayloadError, ValueError):
-        raise RequestError("BAD_REQUEST", "The body broke off.") from None
 
 
 def decoded(text: bytes | str, what: str) -> Any:
@@ -192,19 +185,19 @@ async def to_the_end(request: web.BaseRequest, work: Coroutine[Any, Any, Result]
     return await asyncio.shield(task)
 
 
-def deadline_of(request: web.Request, longest_s: float) -> float:
-    """Return in how many seconds a request must be done: the server's limit, or less where the caller says so.
+def wished_timeout(request: web.Request) -> float:
+    """Return in how many seconds a caller wants to be answered, infinity where they do not say; the server's limits stay.
 
     Raises:
         RequestError: the header is no positive number of seconds.
     """
     text = request.headers.get(TIMEOUT_HEADER)
     if text is None:
-        return longest_s
+        return math.inf
     wished_s = float(text) if SECONDS.fullmatch(text) else 0.0
     if wished_s == 0:
         raise RequestError("BAD_REQUEST", f"{TIMEOUT_HEADER} must be a positive number of seconds, such as 0.5.")
-    return min(wished_s, longest_s)
+    return wished_s
 
 
 def rate_limit_headers(left: Standing) -> dict[str, str]:

@@ -59,6 +59,7 @@ SKIPPED = [
     (Skipped.MALFORMED, note(1, id="x" * 501)),
     (Skipped.MALFORMED, note(1, id="a\0b")),
     (Skipped.MALFORMED, note(1, inReplyTo={"id": "x"})),
+    (Skipped.REPLY_TO_OTHERS, note(1, inReplyTo="x" * 501)),  # hundreds of entries are in memory at once: none is large
     (Skipped.MALFORMED, note(1) | {"object": note(1)["object"] | {"content": {"en": "x"}}}),
     (Skipped.MALFORMED, note(1, "\ud83d x")),
     (Skipped.MALFORMED, "text"),

@@ -13,6 +13,9 @@ from tests.faces.grpc_client import GRPC
 from tests.faces.rows import Page, Refused, Row
 from tests.grpc_calls import connected
 
+JOB = "id kind state done total attempts errorCode resultUrl createdAt finishedAt"
+SHOWN_MEDIA = "media.url,media.thumbnailUrl,media.type,media.width,media.height,media.alt"
+MEDIA = "id url thumbnailUrl type width height alt"
 POST = "id title content createdAt editedAt author { id } inReplyTo { id } likesCount repliesCount repostsCount"
 USER = "id username name bio avatarUrl createdAt followersCount followingCount postsCount"
 ARGUMENTS = "$first: Int, $after: Cursor, $last: Int, $before: Cursor"
@@ -37,6 +40,8 @@ class Client(Protocol):
     async def delete(self, id_: str) -> None: ...
     async def like(self, id_: str, *, on: bool = True) -> Row: ...
     async def follow(self, id_: str, *, on: bool = True) -> Row: ...
+    async def job(self, id_: str) -> Row: ...
+    async def images(self, post_id: str) -> list[Row]: ...
 
 
 def shown_post(node: Row) -> Row:
@@ -128,6 +133,16 @@ class GraphQL(ABC):
         """Follow somebody, or stop."""
         field = "followUser" if on else "unfollowUser"
         return shown_user((await self.data(f"mutation($id: ID!) {{ {field}(id: $id) {{ user {{ {USER} }} }} }}", id=id_))["user"])
+
+    async def job(self, id_: str) -> Row:
+        """Read a job."""
+        node = await self.data(f"query($id: ID!) {{ job(id: $id) {{ {JOB} }} }}", id=id_)
+        return {"jobId": node["id"], **{key: value for key, value in node.items() if key != "id"}}
+
+    async def images(self, post_id: str) -> list[Row]:
+        """Read a post's images."""
+        post = await self.data(f"query($id: ID!) {{ post(id: $id) {{ media {{ {MEDIA} }} }} }}", id=post_id)
+        return [{"mediaId": node.pop("id"), **node} for node in post["media"]]
 
     async def _session(self, field: str, type_: str, values: Row) -> tuple[str, Row]:
         query = f"mutation($input: {type_}!) {{ {field}(input: $input) {{ token user {{ {USER} }} }} }}"
@@ -253,6 +268,14 @@ class REST:
     async def follow(self, id_: str, *, on: bool = True) -> Row:
         """Follow somebody, or stop."""
         return dict((await self.send("PUT" if on else "DELETE", f"/users/{id_}/follow"))[0])
+
+    async def job(self, id_: str) -> Row:
+        """Read a job."""
+        return dict((await self.send("GET", f"/jobs/{id_}"))[0])
+
+    async def images(self, post_id: str) -> list[Row]:
+        """Read a post's images."""
+        return list((await self.send("GET", f"/posts/{post_id}?include=media&fields={SHOWN_MEDIA}"))[0]["media"])
 
     async def _page(self, path: str, page: Row) -> Page:
         async with self._server.http.get(

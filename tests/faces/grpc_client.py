@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
 from app.domain.times import wire_time
-from app.transports.grpc.stubs import feeds_pb2, follows_pb2, pages_pb2, posts_pb2, sessions_pb2, users_pb2
+from app.transports.grpc.stubs import feeds_pb2, follows_pb2, jobs_pb2, pages_pb2, posts_pb2, sessions_pb2, users_pb2
 from tests.clients import Person
 from tests.faces.rows import Page, Refused, Row
 from tests.grpc_calls import Stubs, refusal_of, signed
@@ -82,7 +82,7 @@ class GRPC:
         if not isinstance(content, str):
             raw: Any = self._stubs.channel.unary_unary("/PostService/CreatePost")
             return shown_post(posts_pb2.Post.FromString(await self.send(raw, NUMBER_AS_CONTENT)))
-        names = {"inReplyToId": "in_reply_to_id", "idempotencyKey": "idempotency_key"}
+        names = {"inReplyToId": "in_reply_to_id", "idempotencyKey": "idempotency_key", "mediaIds": "media_ids"}
         request = posts_pb2.CreatePostRequest(content=content, **{names.get(name, name): fields[name] for name in fields})
         return shown_post(await self.send(self._stubs.posts.CreatePost, request))
 
@@ -149,6 +149,38 @@ class GRPC:
         """Follow somebody, or stop."""
         method = self._stubs.follows.FollowUser if on else self._stubs.follows.UnfollowUser
         return shown_user(await self.send(method, follows_pb2.FollowRequest(user_id=id_)))
+
+    async def job(self, id_: str) -> Row:
+        """Read a job."""
+        job = await self.send(self._stubs.jobs.GetJob, jobs_pb2.JobRequest(job_id=id_))
+        return {
+            "jobId": job.job_id,
+            "kind": job.kind,
+            "state": jobs_pb2.JobState.Name(job.state).removeprefix("JOB_"),
+            "done": job.done,
+            "total": given(job, "total"),
+            "attempts": job.attempts,
+            "errorCode": given(job, "error_code"),
+            "resultUrl": given(job, "result_url"),
+            "createdAt": shown_time(job.created_at),
+            "finishedAt": shown_time(job.finished_at) if job.HasField("finished_at") else None,
+        }
+
+    async def images(self, post_id: str) -> list[Row]:
+        """Read a post's images."""
+        post = await self.send(self._stubs.posts.GetPost, posts_pb2.GetPostRequest(post_id=post_id, with_media=True))
+        return [
+            {
+                "mediaId": media.media_id,
+                "url": media.url,
+                "thumbnailUrl": media.thumbnail_url,
+                "type": media.type,
+                "width": media.width,
+                "height": media.height,
+                "alt": given(media, "alt"),
+            }
+            for media in post.media
+        ]
 
     def _posts(self, found: posts_pb2.PostList) -> Page:
         return shown_page([shown_post(post) for post in found.posts], found.page_info)

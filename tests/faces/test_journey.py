@@ -7,6 +7,7 @@ import pytest
 
 from tests.faces.clients import FACES, opened
 from tests.faces.rows import Page, Refused
+from tests.pictures import picture
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 
@@ -102,6 +103,29 @@ async def test_a_page_begun_on_one_face_goes_on_on_any_other(server, everybody):
         assert back == expected
 
 
+@pytest.mark.parametrize("face", FACES)
+async def test_a_post_with_an_image_is_written_on_one_face_and_seen_on_all(server, everybody, face):
+    ada = everybody["ada"]
+    url, headers = f"{server.url}/api/v1/media?alt=Red", ada.headers | {"Content-Type": "image/png"}
+    async with server.http.post(url, data=picture(), headers=headers) as response:
+        media = await response.json()
+    async with opened(face, server, ada) as client:
+        post = (await client.write("With an image", mediaIds=[media["mediaId"]]))["postId"]
+
+    expected = [{key: value for key, value in media.items() if key not in {"postId", "size", "createdAt"}}]
+    assert await on_every_face(server, everybody["bob"], lambda client: client.images(post)) == [expected] * len(FACES)
+
+
+async def test_a_job_is_the_same_on_every_face_and_its_owner_s_alone(server, everybody):
+    ada, bob = everybody["ada"], everybody["bob"]
+    async with server.http.post(f"{server.url}/api/v1/exports", headers=ada.headers | {"Prefer": "wait=15"}) as response:
+        job = await response.json()
+    assert job["state"] == "SUCCEEDED"
+
+    for person, seen in ((ada, job), (bob, "NOT_FOUND"), (None, "UNAUTHENTICATED")):
+        assert await on_every_face(server, person, lambda client: client.job(job["jobId"])) == [seen] * len(FACES)
+
+
 REFUSALS: dict[str, tuple[str, Any]] = {
     "a page that is too large": ("PAGE_SIZE", lambda c, w: c.posts(w["bob"].id, first=101)),
     "a negative page": ("PAGE_SIZE", lambda c, w: c.feed(last=-1)),
@@ -121,6 +145,9 @@ REFUSALS: dict[str, tuple[str, Any]] = {
     "a title in two lines": ("BAD_USER_INPUT", lambda c, w: c.write("x", title="a\nb")),
     "a reply to nothing": ("NOT_FOUND", lambda c, w: c.write("x", inReplyToId="404")),
     "a reply to no id": ("BAD_USER_INPUT", lambda c, w: c.write("x", inReplyToId="abc")),
+    "an image that is not there": ("NOT_FOUND", lambda c, w: c.write("x", mediaIds=["404"])),
+    "an image twice": ("BAD_USER_INPUT", lambda c, w: c.write("x", mediaIds=["5", "5"])),
+    "no job": ("NOT_FOUND", lambda c, w: c.job("404")),
     "a used key": ("IDEMPOTENCY_MISMATCH", lambda c, w: c.write("Other", idempotencyKey="used")),
     "an empty key": ("BAD_USER_INPUT", lambda c, w: c.write("x", idempotencyKey="")),
 }
@@ -134,7 +161,7 @@ async def test_every_face_refuses_with_the_same_code(server, everybody, name):
 
 
 async def test_every_face_asks_for_a_session_where_one_is_needed(server, everybody):
-    for ask in (lambda client: client.write("x"), lambda client: client.feed()):
+    for ask in (lambda client: client.write("x"), lambda client: client.feed(), lambda client: client.job("404")):
         assert await on_every_face(server, None, ask) == ["UNAUTHENTICATED"] * len(FACES)
 
 

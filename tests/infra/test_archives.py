@@ -4,11 +4,17 @@ import gzip
 import io
 import json
 import struct
+import subprocess
+import sys
 import tarfile
 import tracemalloc
 import zipfile
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.domain.errors import ArchiveInvalid, ArchiveTooLarge
 from app.infra import archives
@@ -26,7 +32,7 @@ def read(archive, *, most=64 * MEBIBYTE, most_an_item=MEBIBYTE):
 def raw_tar(*members):
     """Return a .tar.gz of headers and contents as they are given: (name, type, size that the header tells, content)."""
     target = io.BytesIO()
-    with gzip.GzipFile(fileobj=target, mode="wb") as packed:
+    with gzip.GzipFile(fileobj=target, mode="wb", compresslevel=1) as packed:
         for name, type_, size, content in members:
             info = tarfile.TarInfo(name)
             info.type, info.size = type_, size
@@ -46,6 +52,7 @@ def raw_tar(*members):
         raw_tar(("x", b"x", 30, b"30 path=some/other/outbox.json\n"), ("outbox.json", b"0", len(SMALL), SMALL)),
         raw_tar(("././@LongLink", b"L", 5_000, b"n" * 5_000), ("outbox.json", b"0", len(SMALL), SMALL)),
         raw_tar(("media", b"5", 0, b""), ("link", b"2", 0, b""), ("outbox.json", b"0", len(SMALL), SMALL)),
+        gzip.compress(b"") * 3 + raw_tar(("outbox.json", b"0", len(SMALL), SMALL)),  # RFC 1952, 2.2: members follow each other
     ],
 )
 def test_the_outbox_is_found_and_its_entries_are_given(archive):
@@ -112,6 +119,80 @@ TOO_LARGE = {
     "an extended header": raw_tar(("x", b"x", 40 * MEBIBYTE, bytes(40 * MEBIBYTE)), ("outbox.json", b"0", 2, b"{}")),
     "a list of 200,000 files": zip_of_many_files(200_000),
 }
+
+
+MANY = {
+    "files": raw_tar(*[("a", b"0", 0, b"")] * 30, ("outbox.json", b"0", len(SMALL), SMALL)),
+    "members": gzip.compress(b"") * 30 + tar_gz(outbox_json=SMALL),
+}
+
+
+@pytest.mark.parametrize("what", MANY)
+def test_what_costs_time_without_giving_anything_is_counted(what, monkeypatch):
+    limit = f"MAX_{what.upper()}"
+    monkeypatch.setattr(archives, limit, 31)
+    assert len(read(MANY[what])) == 2
+    monkeypatch.setattr(archives, limit, 30)
+    with pytest.raises(ArchiveTooLarge):
+        read(MANY[what])
+
+
+READING = """
+import sys
+from app.domain.errors import InvalidInput
+from app.infra import archives
+
+def highest():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+
+before = highest()
+for name in sys.argv[1:]:
+    with open(name, "rb") as file:
+        try:
+            print(sum(1 for _ in archives.items(file, "outbox.json", "orderedItems", most=2**30, most_an_item=2**20)))
+        except InvalidInput as error:
+            print(error.code)
+print((highest() - before) // 1024)
+"""
+
+
+def test_the_process_stays_small_whatever_an_archive_says_of_itself(tmp_path):
+    large, end = b" " * (48 * MEBIBYTE), ("outbox.json", b"0", len(SMALL), SMALL)
+    hostile = [
+        *((raw_tar(("a", type_, len(large), large), end), "2") for type_ in (b"L", b"x")),
+        (raw_tar(("a", b"S", len(large), large), end), "ARCHIVE_INVALID"),
+        (zipped(zipfile.ZIP_BZIP2, outbox_json=large), "ARCHIVE_INVALID"),
+        (zipped(zipfile.ZIP_LZMA, outbox_json=large), "ARCHIVE_INVALID"),
+        (raw_tar(("outbox.json", b"0", len(large), b'{"orderedItems": ["' + large[19:])), "ARCHIVE_TOO_LARGE"),
+        (zip_of_many_files(200_000), "ARCHIVE_TOO_LARGE"),
+        (b"\x1f\x8b\x08\x08" + bytes(6) + large + b"\0" + tar_gz(outbox_json=SMALL)[10:], "2"),  # the head has a name
+    ]
+    paths = [tmp_path / str(number) for number in range(len(hostile))]
+    for path, (archive, _) in zip(paths, hostile, strict=True):
+        path.write_bytes(archive)
+
+    run = subprocess.run(
+        [sys.executable, "-c", READING, *map(str, paths)], capture_output=True, check=True, cwd=Path(__file__).parents[2]
+    )
+
+    *told, mebibytes = run.stdout.decode().split()
+    assert told == [outcome for _, outcome in hostile]
+    assert int(mebibytes) < 24
+
+
+WHOLE = [tar_gz(actor_json=b"{}", outbox_json=SMALL), zipped(actor_json=b"{}", outbox_json=SMALL), zipped(0, outbox_json=SMALL)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(WHOLE), st.lists(st.tuples(st.integers(0, 2_000), st.binary(max_size=4)), min_size=1, max_size=4))
+def test_a_damaged_archive_is_read_or_refused_and_nothing_else(whole, damages):
+    damaged = bytearray(whole)
+    for place, bytes_ in damages:
+        at = place % (len(damaged) or 1)
+        damaged[at : at + len(bytes_) or at + 7] = bytes_
+
+    with suppress(ArchiveInvalid, ArchiveTooLarge):
+        assert len(read(bytes(damaged))) <= 2
 
 
 @pytest.mark.parametrize("name", TOO_LARGE)

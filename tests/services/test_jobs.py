@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from app import services, stores, wiring
-from app.domain.errors import Conflict, InvalidInput, NotFound, Throttled
+from app.domain.errors import Conflict, InvalidInput, NotFound, Throttled, Unauthenticated
 from app.domain.models import JobState
 from app.services import working
 from app.services.jobs import ACCOUNT_DELETION, LiveJob
@@ -226,7 +226,9 @@ async def test_who_may_see_and_stop_a_job_and_how_many_one_may_have(server, ctx,
             await act(other, job.id)
     with pytest.raises(NotFound):
         await anext(services.jobs.followed(other, job.id))
-    assert await services.jobs.find(await server.context(), job.id) is None
+    assert await services.jobs.find(other, job.id) is None
+    with pytest.raises(Unauthenticated):
+        await services.jobs.find(await server.context(), job.id)
     with pytest.raises(Conflict):
         await services.jobs.cancel(ctx, job.id)
     for _ in range(9):

@@ -4,6 +4,7 @@ Only what was executed for an anonymous caller is shared, so who may see which p
 for everybody is private all the same where something looked who the viewer is.
 """
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -94,8 +95,8 @@ async def shared(request: web.Request, policy: Policy, ask: Ask) -> web.Response
 
 
 def wants_more(request: web.Request, ctx: RequestContext) -> bool:
-    """Say whether the caller asks for something about this very execution beside the answer."""
-    return wants_counts(request) or ctx.wants_cost or ctx.is_dry_run
+    """Say whether the caller asks for something about this very execution: to tell of it, or not to wait for another's."""
+    return wants_counts(request) or ctx.wants_cost or ctx.is_dry_run or ctx.wished_s < math.inf
 
 
 def key_of(request: web.BaseRequest) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 from multidict import istr
 
+from app.services.context import RequestContext
 from app.transports.errors import RequestError
 from app.transports.exchange import (
     COST_HEADER,
@@ -20,6 +21,7 @@ from app.transports.exchange import (
     require_json,
     to_the_end,
     wants_counts,
+    wished_timeout,
 )
 from app.transports.graphql.caching import EXECUTOR_HEADER, respond_to_query
 from app.transports.graphql.documents import Documents
@@ -58,9 +60,8 @@ class Endpoint:
             RequestError, FeedgraphError: the request is not well formed, or the caller nobody.
         """
         parameters = await read_parameters(request)
-        ctx, headers = await authenticated(request), request.headers
-        ctx.wants_cost = headers.get(COST_HEADER, "") not in OFF
-        ctx.is_dry_run = headers.get(DRY_RUN_HEADER, "") not in OFF
+        ctx = await authenticated(request)
+        read_wishes(request, ctx)
         return await prepare(ctx, self.persisted, parameters)
 
     async def answer(self, request: web.Request, prepared: Prepared | Answer, media_type: str) -> web.Response:
@@ -82,6 +83,18 @@ class Endpoint:
 
 
 ENDPOINT: Final = web.AppKey("graphql", Endpoint)
+
+
+def read_wishes(request: web.Request, ctx: RequestContext) -> None:
+    """Note what the headers wish for this execution: its cost shown or explained, a deadline of the caller's own.
+
+    Raises:
+        RequestError: the deadline is no positive number of seconds.
+    """
+    headers = request.headers
+    ctx.wants_cost = headers.get(COST_HEADER, "") not in OFF
+    ctx.is_dry_run = headers.get(DRY_RUN_HEADER, "") not in OFF
+    ctx.wished_s = wished_timeout(request)
 
 
 async def read_parameters(request: web.Request) -> Parameters:

@@ -87,7 +87,9 @@ class JobQueries:
     """Root fields that find the viewer's jobs."""
 
     @strawberry.field(
-        graphql_type=Job | None, description="The viewer's job with this id; null where there is none.", directives=[PERSONAL]
+        graphql_type=Job | None,
+        description="The viewer's job with this id; null where there is none that is theirs.",
+        directives=[PERSONAL],
     )
     async def job(self, info: Info, id: JobId) -> JobModel | None:
         return await services.jobs.find(info.context, parse_id(id))

@@ -102,9 +102,10 @@ async def prepare(ctx: RequestContext, persisted: Persisted, parameters: Paramet
 
 
 async def execute(ctx: RequestContext, documents: Documents, prepared: Prepared) -> Answer:
-    """Run a query or a mutation to its end or to its deadline. Never raises but when cancelled."""
+    """Run a query or a mutation to its end or to its deadline, the server's or the caller's. Never raises but when cancelled."""
     settings = ctx.settings
-    deadline_s = settings.mutation_timeout_s if prepared.operation.is_mutation else settings.query_timeout_s
+    longest_s = settings.mutation_timeout_s if prepared.operation.is_mutation else settings.query_timeout_s
+    deadline_s = min(longest_s, ctx.wished_s)
     ready = await made_ready(ctx, documents, prepared)
     if isinstance(ready, Answer):
         return ready

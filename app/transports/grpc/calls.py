@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 import grpc
 import structlog
 from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from app import services
 from app.domain.budgets import Charge
-from app.domain.errors import DeadlineExceeded, Overloaded
+from app.domain.errors import DeadlineExceeded, Overloaded, TooManyOperations
 from app.services.context import RequestContext, Resources
 from app.transports.errors import RequestError, problem_of
 from app.transports.exchange import COUNTS_HEADER, counts_header, rate_limit_headers
@@ -63,8 +64,9 @@ def unary(face: Face, method: MethodDescriptor, work: Unary) -> "grpc.RpcMethodH
     async def answer(ctx: RequestContext, call: Call, body: bytes, kind: type[Message]) -> bytes:
         request = parsed(body, kind)
         ctx.viewer = await viewer_of(ctx, metadata_of(call))
-        response = await run(ctx, work, request, is_write=not is_read(method))
-        return response.SerializeToString()
+        async with admitted(ctx, request, is_write=not is_read(method)) as admission:
+            admission.response = await work(ctx, request)
+        return admission.response.SerializeToString()
 
     return grpc.unary_unary_rpc_method_handler(handle)
 
@@ -100,12 +102,22 @@ async def answered(
             log.info("call", method=method.full_name, code=code, ms=ms, statements=statements)
 
 
-async def run(ctx: RequestContext, work: Unary, request: Message, *, is_write: bool) -> Message:
-    """Return the response, charging the caller for what it may hold, and giving back at its end what it did not.
+@dataclass(slots=True)
+class Admission:
+    """A call that was let in; what its response shows is what it costs in the end."""
+
+    response: Message = field(default_factory=Empty)
+
+
+@asynccontextmanager
+async def admitted(ctx: RequestContext, request: Message, *, is_write: bool, lasts: bool = False) -> AsyncIterator[Admission]:
+    """Let a call in, whatever its kind: charge the caller for what it may hold, count it while it runs (what `lasts` as long as
+    the caller wants, among their streams), and give back at its end what it did not need.
 
     Raises:
         RequestError: it may hold more than any request may ask for.
-        Throttled, Overloaded: the caller has not enough points left; too much runs already, and the points come back.
+        Throttled: the caller has not enough points left.
+        Overloaded, TooManyOperations: too much runs already, and the points come back.
     """
     rows = rows_of(request, largest_page=ctx.settings.max_page_size)
     cost, caller, budgets = 1 + rows + WRITE_POINTS * is_write, ctx.caller, ctx.resources.budgets
@@ -113,14 +125,14 @@ async def run(ctx: RequestContext, work: Unary, request: Message, *, is_write: b
         raise RequestError(*reason)
     charge = Charge(cost, rows, 0)
     await services.budgets.charge(ctx, caller, charge, cost)
+    admission = Admission()
     try:
-        with budgets.running(caller):
-            response = await work(ctx, request)
-    except Overloaded:
+        with budgets.lasting(caller) if lasts else budgets.running(caller):
+            yield admission
+    except (Overloaded, TooManyOperations):
         await services.budgets.settle(ctx, caller, charge, 0)
         raise
-    await services.budgets.settle(ctx, caller, charge, 1 + rows_shown(response) + WRITE_POINTS * is_write)
-    return response
+    await services.budgets.settle(ctx, caller, charge, 1 + rows_shown(admission.response) + WRITE_POINTS * is_write)
 
 
 def metadata_of(call: Call) -> dict[str, str | bytes]:

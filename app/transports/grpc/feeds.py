@@ -11,4 +11,4 @@ async def get_home_feed(ctx: RequestContext, request: feeds_pb2.GetHomeFeedReque
     """Return a page of the viewer's home feed, newest first."""
     order = services.posts.home_order(ctx)
     found = await services.posts.home(ctx, wished_page(ctx, order, request.page))
-    return await post_list(ctx, order, found, with_author=request.with_author)
+    return await post_list(ctx, order, found, request)

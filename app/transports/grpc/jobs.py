@@ -1,7 +1,9 @@
 """JobService: slow work that was accepted."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import orjson
 from google.protobuf.empty_pb2 import Empty
 
 from app import services
@@ -11,6 +13,7 @@ from app.domain.models import Job
 from app.services.context import RequestContext
 from app.services.jobs import LiveJob
 from app.transports.grpc.events import gap_message
+from app.transports.grpc.files import Download, Upload
 from app.transports.grpc.messages import page_info, timestamp
 from app.transports.grpc.requests import wished_page
 from app.transports.grpc.stubs import jobs_pb2
@@ -32,6 +35,29 @@ async def get_jobs(ctx: RequestContext, request: jobs_pb2.GetJobsRequest) -> job
 async def request_export(ctx: RequestContext, _request: Empty) -> jobs_pb2.Job:
     """Ask for all data of the viewer."""
     return job_message(await services.exports.request(ctx))
+
+
+async def import_archive(ctx: RequestContext, file: Upload) -> jobs_pb2.Job:
+    """Take an archive in and accept its import."""
+    return job_message(await services.imports.request(ctx, file.chunks(ctx.settings.max_upload_bytes)))
+
+
+@asynccontextmanager
+async def fetch_result(ctx: RequestContext, request: jobs_pb2.JobRequest) -> AsyncIterator[Download]:
+    """Give what a job made: an export's zip, once; of another job, its report."""
+    job = await services.jobs.existing(ctx, id_of(request))
+    if job.kind == services.jobs.EXPORT:
+        async with services.exports.fetching(ctx, job) as fetch:
+            yield Download(fetch.blob.media_type, fetch.blob.size, services.blobs.read(ctx.resources.db, fetch.blob.id))
+            fetch.is_complete = True
+    else:
+        report = orjson.dumps(services.jobs.report(job))
+        yield Download("application/json", len(report), in_one_piece(report))
+
+
+async def in_one_piece(value: bytes) -> AsyncIterator[bytes]:
+    """Give a value at once."""
+    yield value
 
 
 async def delete_account(ctx: RequestContext, request: jobs_pb2.DeleteAccountRequest) -> jobs_pb2.Job:

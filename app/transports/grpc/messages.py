@@ -1,19 +1,20 @@
 """Messages: the protobuf forms of the nouns and of their pages."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from app.domain.models import Job, Post, User
+from app.domain.models import Job, Media, Post, User
 from app.domain.paging import Order, Slice
 from app.domain.times import millis
 from app.services import relations
 from app.services.context import RequestContext
 from app.services.relations import Many
 from app.transports.grpc.requests import wished_page
-from app.transports.grpc.stubs import pages_pb2, posts_pb2, users_pb2
+from app.transports.grpc.stubs import media_pb2, pages_pb2, posts_pb2, users_pb2
 
 Parent = TypeVar("Parent")
 
@@ -40,8 +41,24 @@ def user_message(user: User) -> users_pb2.User:
     )
 
 
-def post_message(post: Post, author: User | None = None) -> posts_pb2.Post:
-    """Return a post as a message, with its author where one is given."""
+def media_message(media: Media) -> media_pb2.Media:
+    """Return an image as a message."""
+    return media_pb2.Media(
+        media_id=str(media.id),
+        post_id=str(media.post_id) if media.post_id else None,
+        url=media.url,
+        thumbnail_url=media.thumbnail_url,
+        type=media.media_type,
+        width=media.width,
+        height=media.height,
+        size=media.size,
+        alt=media.alt,
+        created_at=timestamp(media.created_at),
+    )
+
+
+def post_message(post: Post, author: User | None = None, media: Sequence[Media] = ()) -> posts_pb2.Post:
+    """Return a post as a message, with its author and its images where they are given."""
     return posts_pb2.Post(
         post_id=str(post.id),
         title=post.title,
@@ -54,21 +71,42 @@ def post_message(post: Post, author: User | None = None) -> posts_pb2.Post:
         replies_count=post.replies_count,
         reposts_count=post.reposts_count,
         author=user_message(author) if author else None,
+        media=map(media_message, media),
     )
 
 
-async def post_messages(ctx: RequestContext, posts: Sequence[Post], *, with_author: bool) -> list[posts_pb2.Post]:
-    """Return posts as messages; their authors, where they are wanted, are read together. At most one statement."""
-    if not with_author:
-        return [post_message(post) for post in posts]
-    authors = await ctx.loaders.ones(relations.POST_AUTHOR, posts)
-    return [post_message(post, author) for post, author in zip(posts, authors, strict=True)]
+class Wish(Protocol):
+    """What a request wants to see beside posts."""
+
+    with_author: bool
+    with_media: bool
 
 
-async def post_list(ctx: RequestContext, order: Order, found: Slice[Post], *, with_author: bool) -> posts_pb2.PostList:
+async def post_messages(ctx: RequestContext, posts: Sequence[Post], wish: Wish) -> list[posts_pb2.Post]:
+    """Return posts as messages; their authors and images, where they are wanted, are read together. One statement for each."""
+    authors, media = await asyncio.gather(
+        authors_of(ctx, posts, wanted=wish.with_author), media_of(ctx, posts, wanted=wish.with_media)
+    )
+    return [post_message(*parts) for parts in zip(posts, authors, media, strict=True)]
+
+
+async def authors_of(ctx: RequestContext, posts: Sequence[Post], *, wanted: bool) -> list[User | None]:
+    """Return the author of each post, None where they are not wanted. One statement."""
+    return await ctx.loaders.ones(relations.POST_AUTHOR, posts) if wanted else [None] * len(posts)
+
+
+async def media_of(ctx: RequestContext, posts: Sequence[Post], *, wanted: bool) -> list[Sequence[Media]]:
+    """Return the images of each post, nothing where they are not wanted. One statement."""
+    if not wanted:
+        return [()] * len(posts)
+    load = ctx.loaders.many
+    lists = await asyncio.gather(*(load(relations.POST_MEDIA, post, relations.ALL_MEDIA) for post in posts))
+    return [found.rows for found in lists]
+
+
+async def post_list(ctx: RequestContext, order: Order, found: Slice[Post], wish: Wish) -> posts_pb2.PostList:
     """Return a page of posts as a message."""
-    posts = await post_messages(ctx, found.rows, with_author=with_author)
-    return posts_pb2.PostList(posts=posts, page_info=page_info(order, found))
+    return posts_pb2.PostList(posts=await post_messages(ctx, found.rows, wish), page_info=page_info(order, found))
 
 
 async def user_list(

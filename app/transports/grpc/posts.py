@@ -11,7 +11,7 @@ from app.domain.models import UNCHANGED, Post
 from app.services import relations
 from app.services.context import RequestContext
 from app.services.posts import LATEST, NO_SUCH_POST, Draft
-from app.transports.grpc.messages import post_list, post_message, post_messages, user_list
+from app.transports.grpc.messages import media_of, post_list, post_message, post_messages, user_list
 from app.transports.grpc.requests import parse_ids, wished_page
 from app.transports.grpc.stubs import posts_pb2, users_pb2
 from app.transports.grpc.users import existing_user
@@ -22,26 +22,26 @@ async def get_posts_for_user(ctx: RequestContext, request: posts_pb2.UserRequest
     user = await existing_user(ctx, request.user_id)
     order = relations.USER_POSTS.order(user)
     found = await ctx.loaders.many(relations.USER_POSTS, user, wished_page(ctx, order, request.page))
-    return await post_list(ctx, order, found, with_author=request.with_author)
+    return await post_list(ctx, order, found, request)
 
 
 async def get_latest_posts(ctx: RequestContext, request: posts_pb2.GetLatestPostsRequest) -> posts_pb2.PostList:
     """Return a page of everybody's posts, newest first."""
     found = await services.posts.latest(ctx, wished_page(ctx, LATEST, request.page))
-    return await post_list(ctx, LATEST, found, with_author=request.with_author)
+    return await post_list(ctx, LATEST, found, request)
 
 
 async def get_post(ctx: RequestContext, request: posts_pb2.GetPostRequest) -> posts_pb2.Post:
     """Return the post with this id."""
     post = await existing_post(ctx, request.post_id)
-    [message] = await post_messages(ctx, [post], with_author=request.with_author)
+    [message] = await post_messages(ctx, [post], request)
     return message
 
 
 async def get_posts(ctx: RequestContext, request: posts_pb2.GetPostsRequest) -> posts_pb2.PostBatch:
     """Return an entry for each id, in their order."""
     posts = await services.posts.batch(ctx, parse_ids(request.post_ids, field="post_ids"))
-    messages = iter(await post_messages(ctx, [post for post in posts if post], with_author=request.with_author))
+    messages = iter(await post_messages(ctx, [post for post in posts if post], request))
     entries = [
         posts_pb2.PostEntry(post_id=id_, post=next(messages) if post else None)
         for id_, post in zip(request.post_ids, posts, strict=True)
@@ -67,7 +67,7 @@ async def reply_entry(
         return posts_pb2.ReplyEntry(post_id=post_id)
     order = relations.POST_REPLIES.order(post)
     found = await ctx.loaders.many(relations.POST_REPLIES, post, wished_page(ctx, order, request.page))
-    return posts_pb2.ReplyEntry(post_id=post_id, replies=await post_list(ctx, order, found, with_author=request.with_author))
+    return posts_pb2.ReplyEntry(post_id=post_id, replies=await post_list(ctx, order, found, request))
 
 
 async def get_likers(ctx: RequestContext, request: posts_pb2.GetLikersRequest) -> users_pb2.UserList:
@@ -83,8 +83,11 @@ async def create_post(ctx: RequestContext, request: posts_pb2.CreatePostRequest)
         title=request.title if request.HasField("title") else None,
         in_reply_to_id=parent,
         idempotency_key=request.idempotency_key if request.HasField("idempotency_key") else None,
+        media_ids=tuple(parse_ids(request.media_ids, field="media_ids")),
     )
-    return post_message(await services.posts.create(ctx, draft))
+    post = await services.posts.create(ctx, draft)
+    [media] = await media_of(ctx, [post], wanted=bool(request.media_ids))
+    return post_message(post, media=media)
 
 
 async def edit_post(ctx: RequestContext, request: posts_pb2.EditPostRequest) -> posts_pb2.Post:

@@ -8,14 +8,16 @@ from typing import Any, Final
 import grpc
 from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 
-from app.transports.grpc import events, feeds, follows, jobs, posts, sessions, users
+from app.transports.grpc import events, feeds, follows, jobs, media, posts, sessions, users
 from app.transports.grpc.calls import Face, unary
+from app.transports.grpc.files import PARTS, download, upload
 from app.transports.grpc.streams import stream
-from app.transports.grpc.stubs import events_pb2, feeds_pb2, follows_pb2, jobs_pb2, posts_pb2, sessions_pb2, users_pb2
+from app.transports.grpc.stubs import events_pb2, feeds_pb2, follows_pb2, jobs_pb2, media_pb2, posts_pb2, sessions_pb2, users_pb2
 
 MODULES: Final[dict[ModuleType, FileDescriptor]] = {
     users: users_pb2.DESCRIPTOR,
     posts: posts_pb2.DESCRIPTOR,
+    media: media_pb2.DESCRIPTOR,
     follows: follows_pb2.DESCRIPTOR,
     feeds: feeds_pb2.DESCRIPTOR,
     sessions: sessions_pb2.DESCRIPTOR,
@@ -44,6 +46,10 @@ def handlers(face: Face) -> list[grpc.GenericRpcHandler]:
 def handler(face: Face, method: Any, module: ModuleType) -> "grpc.RpcMethodHandler[Any, Any]":
     """Return what answers one method."""
     function = getattr(module, function_name(method.name))
+    if method.client_streaming:
+        return upload(face, method, function)
+    if method.output_type is PARTS:
+        return download(face, method, function)
     return stream(face, method, function) if method.server_streaming else unary(face, method, function)
 
 

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError, Message
 
 from app import services
 from app.domain.ids import parse_id
-from app.domain.models import Viewer
+from app.domain.models import MOST_MEDIA, Viewer
 from app.domain.paging import DEFAULT_PAGE_SIZE, Order, Page, page_of
 from app.services.context import RequestContext
 from app.transports.errors import RequestError
@@ -74,12 +74,13 @@ def wished_page(ctx: RequestContext, order: Order, wish: pages_pb2.Page) -> Page
 
 
 def rows_of(request: Message, *, largest_page: int) -> int:
-    """Return how many users and posts the answer may hold, beside the one that was asked for."""
+    """Return how many users, posts and images the answer may hold, beside the one that was asked for."""
     fields = request.DESCRIPTOR.fields_by_name
     sizes = [len(getattr(request, name)) for name in BATCHES if name in fields]
     if "page" in fields:
         sizes.append(wished_size(getattr(request, "page"), largest_page))  # noqa: B009  # a Message in general has no such field
-    return math.prod(sizes) * (1 + getattr(request, "with_author", False)) if sizes else 0
+    beside = getattr(request, "with_author", False) + MOST_MEDIA * getattr(request, "with_media", False)
+    return math.prod(sizes) * (1 + beside) if sizes else 0
 
 
 def wished_size(wish: pages_pb2.Page, largest: int) -> int:
@@ -89,10 +90,10 @@ def wished_size(wish: pages_pb2.Page, largest: int) -> int:
 
 
 def rows_shown(message: Message) -> int:
-    """Return how many users, posts and jobs an answer holds, itself not counted."""
+    """Return how many users, posts, images and jobs an answer holds, itself not counted."""
     shown = 0
     for field, value in message.ListFields():
         if field.message_type is not None:
-            is_row = field.message_type.name in {"User", "Post", "Job"}
+            is_row = field.message_type.name in {"User", "Post", "Job", "Media"}
             shown += sum(is_row + rows_shown(part) for part in (value if field.is_repeated else [value]))
     return shown

@@ -62,9 +62,7 @@ def stream(face: Face, method: MethodDescriptor, source: Source) -> "grpc.RpcMet
         async with answered(face, method, call, more=lambda: position.trailers) as ctx:
             request = parsed(body, kind)
             ctx.viewer = await viewer_of(ctx, metadata_of(call))
-            with ctx.resources.budgets.socket(ctx.caller) as is_allowed:
-                if not is_allowed:
-                    raise RequestError("TOO_MANY_OPERATIONS", "Too many sockets and streams of one caller: close some.")
+            with ctx.resources.budgets.lasting(ctx.caller):
                 updates = await source(ctx, request)
                 ends = [drained(face), signed_out(ctx)] if ctx.viewer else [drained(face)]
                 await until_one_ends(written(ctx, call, updates, position), *ends)

@@ -15,7 +15,7 @@ from aiohttp import hdrs, web
 from app.domain.budgets import Caller
 from app.services.context import Resources
 from app.transports import cors
-from app.transports.exchange import COST_HEADER, COUNTS_HEADER, rate_limit_headers
+from app.transports.exchange import COST_HEADER, COUNTS_HEADER, TIMEOUT_HEADER, rate_limit_headers
 from app.transports.graphql.caching import HIT_POINTS, key_of, shared_response
 from app.transports.graphql.endpoint import DRY_RUN_HEADER
 from app.transports.http.middleware import REQUEST_ID_HEADER
@@ -36,6 +36,7 @@ DEMANDING = (
     COUNTS_HEADER,
     COST_HEADER,
     DRY_RUN_HEADER,
+    TIMEOUT_HEADER,
     REQUEST_ID_HEADER,
 )
 

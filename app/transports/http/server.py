@@ -69,7 +69,7 @@ def application(resources: Resources, readiness: Checks, *, demo_token: str | No
     app.router.add_route(hdrs.METH_OPTIONS, "/graphql", endpoint.options)
     app.router.add_route("*", "/graphql", endpoint.refuse_method)
     events.add_routes(app)
-    routes.add_routes(app)
+    routes.add_routes(app, events.ROUTE)
     app.router.add_get("/api/docs", graphiql.api_docs(demo_token))
     graphiql.add_routes(app)
     return app

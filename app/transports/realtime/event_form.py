@@ -2,16 +2,61 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import orjson
+from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
 
 from app.domain.events import Gap
 from app.domain.times import wire_time
 from app.services.sightings import JobEvent, PostEvent, Told
-from app.transports.resources import job_resource, post_resource
+from app.transports.resources import Id, JobResource, PostResource, Time, job_resource, post_resource
 
+Cursor = Annotated[str, Field(description="Hand it back as after.", examples=["1763805600-4711"])]
 EVENTS_IN_MEMORY = 2_048  # a post is 5,000 characters at most: some megabytes in the worst case
+
+
+class GonePost(TypedDict):
+    """What is left of a post that is gone."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    postId: Id
+
+
+class EventHead(TypedDict):
+    """What every event has."""
+
+    cursor: Cursor
+    at: Annotated[Time, Field(description="When it happened.")]
+    topics: list[str]
+
+
+class PostEventResource(EventHead):
+    """What happened to a post."""
+
+    type: Literal["post.created", "post.edited", "post.counters", "post.deleted"]
+    post: Annotated[PostResource | GonePost, Field(description="As it was then; of one that is gone, its id.")]
+
+
+class JobEventResource(EventHead):
+    """How a job goes on."""
+
+    type: Literal["job.updated"]
+    job: Annotated[JobResource, Field(description="As it is now.")]
+
+
+GapResource = TypedDict("GapResource", {"from": Cursor, "to": Cursor})
+
+
+class EventPage(TypedDict):
+    """What a poll gives; as server-sent events, each event is the `data` of a block of its own."""
+
+    events: list[PostEventResource | JobEventResource]
+    cursor: Cursor
+    gap: Annotated[GapResource | None, Field(description="Events between are gone from the log: read the state again.")]
+    more: Annotated[bool, Field(description="Whether there are others already.")]
 
 
 def event_json(event: Told) -> bytes:

@@ -95,9 +95,7 @@ async def listen(request: web.Request, ctx: RequestContext, prepared: Prepared) 
     if connections.is_draining and request.method == hdrs.METH_GET:
         return await begun(request)  # not a 503: a browser's EventSource would take that as the end and never come back
     connections.require_open()
-    with ctx.resources.budgets.socket(ctx.caller) as is_allowed:
-        if not is_allowed:
-            raise RequestError("TOO_MANY_OPERATIONS", "Too many sockets and streams of one caller: close some.")
+    with ctx.resources.budgets.lasting(ctx.caller):
         subscription = await opened(ctx, request.app[ENDPOINT].documents, prepared)
         if isinstance(subscription, Answer):
             return respond(request, subscription, LEGACY_TYPE)

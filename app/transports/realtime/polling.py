@@ -14,7 +14,6 @@ from app.domain.events import Gap
 from app.services.context import RequestContext
 from app.services.sightings import Told, shown
 from app.services.updates import Follower
-from app.transports.errors import RequestError
 from app.transports.exchange import json_response
 from app.transports.realtime.connections import CONNECTIONS
 from app.transports.realtime.event_form import event_json, gap_form
@@ -58,13 +57,11 @@ async def long_poll(request: web.Request, ctx: RequestContext, follower: Followe
 
     Raises:
         Throttled, Overloaded, DeadlineExceeded: as for a query.
-        RequestError: the caller has too many connections waiting.
+        TooManyOperations: the caller has too many connections waiting.
     """
     await ctx.resources.budgets.pay(ctx.caller, 1)
     ctx.waits = True
-    with ctx.resources.budgets.socket(ctx.caller) as is_allowed:
-        if not is_allowed:
-            raise RequestError("TOO_MANY_OPERATIONS", "Too many sockets and streams of one caller: close some.")
+    with ctx.resources.budgets.lasting(ctx.caller):
         waiting = Waiting(ctx, follower)
         connections = request.app[CONNECTIONS]
         connections.open.add(waiting)

@@ -37,9 +37,7 @@ async def stream(request: web.Request, ctx: RequestContext, follower: Follower) 
     if request.version < HttpVersion11:
         raise RequestError("BAD_REQUEST", "A stream needs HTTP/1.1.")
     connections = request.app[CONNECTIONS]
-    with ctx.resources.budgets.socket(ctx.caller) as is_allowed:
-        if not is_allowed:
-            raise RequestError("TOO_MANY_OPERATIONS", "Too many sockets and streams of one caller: close some.")
+    with ctx.resources.budgets.lasting(ctx.caller):
         response = web.StreamResponse(headers=HEADERS | {hdrs.VARY: "Accept, Authorization"})
         events = EventStream(request, ctx, follower)
         await response.prepare(request)

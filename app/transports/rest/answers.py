@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler
 
 from app import services
 from app.domain.budgets import Charge
-from app.domain.errors import DeadlineExceeded, Overloaded
+from app.domain.errors import DeadlineExceeded, Overloaded, TooManyOperations
 from app.domain.ids import parse_id
 from app.services.context import RequestContext
 from app.transports.errors import Problem, RequestError, problem_of
@@ -21,11 +21,11 @@ from app.transports.exchange import (
     authenticated,
     challenge,
     context_of,
-    deadline_of,
     json_body,
     json_response,
     rate_limit_headers,
     to_the_end,
+    wished_timeout,
 )
 from app.transports.rest.declaring import Call, Query, Reply, Route
 from app.transports.rest.reading import read_body, read_query
@@ -60,7 +60,7 @@ async def answer(route: Route[Any, Any], request: web.Request) -> web.StreamResp
     """
     settings = context_of(request).settings
     longest_s = settings.query_timeout_s if route.is_read else settings.mutation_timeout_s
-    deadline_s = None if route.is_long else deadline_of(request, longest_s)
+    deadline_s = None if route.is_long else min(longest_s, wished_timeout(request))
     sent = await json_body(request) if route.body else None
     ctx = await authenticated(request)
     query = read_query(request, route.query)
@@ -93,21 +93,21 @@ async def admit(ctx: RequestContext, route: Route[Any, Any], query: Query) -> Ch
 async def run(
     route: Route[Any, Any], call: Call[Any, Any], charge: Charge, deadline_s: float | None
 ) -> Reply | web.StreamResponse:
-    """Do what a call asks for, as one of the caller's running requests.
+    """Do what a call asks for, as one of the caller's running requests; what lasts, as one of their streams.
 
     Raises:
-        Overloaded: there are too many, or the handler's work has no room; the points come back.
+        Overloaded, TooManyOperations: there are too many, or the handler's work has no room; the points come back.
         DeadlineExceeded: it took longer than its deadline and was stopped.
         FeedgraphError: the handler refused it.
     """
-    ctx = call.ctx
+    ctx, budgets = call.ctx, call.ctx.resources.budgets
     try:
-        with ctx.resources.budgets.running(ctx.caller):
+        with budgets.lasting(ctx.caller) if route.is_long else budgets.running(ctx.caller):
             async with asyncio.timeout(deadline_s):
                 return await route.handler(call)
     except TimeoutError:
         raise DeadlineExceeded(f"The request took longer than {deadline_s:g} seconds and was stopped: ask for less.") from None
-    except Overloaded:
+    except (Overloaded, TooManyOperations):
         await services.budgets.settle(ctx, ctx.caller, charge, 0)
         raise
 

@@ -83,6 +83,7 @@ class Route(Generic[AnyQuery, AnyBody]):
     takes_files: tuple[str, ...] = ()  # media types of a body that the handler reads by itself, as it arrives
     gives_files: tuple[str, ...] = ()  # media types of answers that are no JSON
     is_long: bool = False  # no deadline: it goes on for as long as something moves
+    is_live: bool = False  # it waits for what happens, and is admitted and paid by event
     problems: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
 

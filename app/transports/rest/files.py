@@ -6,6 +6,7 @@ from aiohttp.typedefs import LooseHeaders
 from app import services
 from app.domain.models import Blob
 from app.services.context import RequestContext
+from app.transports.files import leave
 
 
 async def sent(request: web.Request, ctx: RequestContext, blob: Blob, headers: LooseHeaders) -> web.StreamResponse:
@@ -17,8 +18,7 @@ async def sent(request: web.Request, ctx: RequestContext, blob: Blob, headers: L
     try:
         await response.prepare(request)
         if request.method == hdrs.METH_GET:
-            async for piece in services.blobs.read(ctx.resources.db, blob.id):
-                await response.write(piece)
+            await leave(services.blobs.read(ctx.resources.db, blob.id), response.write, patience_s=ctx.settings.ws_stalled_s)
             await response.write_eof()
         is_complete = True
     finally:

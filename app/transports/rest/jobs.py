@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from app import services
 from app.domain.models import Job, JobState
 from app.services.context import RequestContext
-from app.transports.exchange import body_chunks, to_the_end
+from app.transports.exchange import body_chunks
 from app.transports.resources import JobResource, job_resource, result_url
 from app.transports.rest.answers import VARY
 from app.transports.rest.declaring import PREFER, PREFERENCE_APPLIED, PREFIX, Body, Call, Query, Reply, Route
@@ -101,15 +101,11 @@ async def result(call: Call[Query, None]) -> Reply | web.StreamResponse:
 
 async def download(request: web.Request, ctx: RequestContext, job: Job) -> web.StreamResponse:
     """Send an export piece after piece; it goes when the last one was sent."""
-    blob = await services.exports.taken(ctx, job)
     headers = VARY | {hdrs.CACHE_CONTROL: "no-store"}
     headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="feedgraph-{job.id}.zip"'
-    is_complete = False
-    try:
-        response = await sent(request, ctx, blob, headers)
-        is_complete = request.method == hdrs.METH_GET  # who only asks for the head fetches nothing
-    finally:
-        await to_the_end(request, services.exports.fetched(ctx, blob, is_complete=is_complete))
+    async with services.exports.fetching(ctx, job) as fetch:
+        response = await sent(request, ctx, fetch.blob, headers)
+        fetch.is_complete = request.method == hdrs.METH_GET  # who only asks for the head fetches nothing
     return response
 
 

@@ -27,7 +27,7 @@ BINARY: Final[Json] = {"schema": {"type": "string", "format": "binary"}}
 REFS: Final = "#/components/schemas/{model}"
 ABOUT: Final = (
     "People, posts, follows, likes and home feeds: the same services, rules, ids, cursors and budgets as at /graphql. "
-    "Reads may be asked for by HEAD, too, and every address tells its methods to OPTIONS."
+    "Reads may be asked for by HEAD, too (but for what waits for news), and every address tells its methods to OPTIONS."
 )
 PROBLEMS_OF_ALL: Final = (
     *(
@@ -41,6 +41,7 @@ PROBLEMS_OF_ALL: Final = (
     ),
     *("THROTTLED", "HEAD_TOO_LARGE", INTERNAL, "OVERLOADED", "UNAVAILABLE", "DEADLINE_EXCEEDED"),
 )
+PROBLEMS_OF_LONG: Final = ("TOO_MANY_OPERATIONS",)
 PROBLEMS_OF_BODIES: Final = ("REQUEST_TIMEOUT", "BODY_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE")
 
 HEADERS: Final[Json] = {
@@ -52,6 +53,7 @@ HEADERS: Final[Json] = {
     "RateLimit": ("What the caller has left: r points, full again in t seconds.", "string"),
     "RateLimit-Policy": ("The caller's bucket: q points, full after w seconds.", "string"),
     "Retry-After": ("Seconds to wait.", "integer"),
+    "Feedgraph-Cursor": ("The place in the log to go on from: hand it back as after.", "string"),
 }
 
 
@@ -131,12 +133,14 @@ def parameters(route: Route[Any, Any]) -> list[Json]:
     needed = asked.get("required", ())
     for name, schema in asked.get("properties", {}).items():
         found.append(query_parameter(name, schema, is_needed=name in needed))
-    found.append(
-        header_parameter(TIMEOUT_HEADER, {"type": "number", "minimum": 0.001}, "Seconds; a deadline shorter than the server's.")
-    )
+    if not route.is_long:
+        told_of = "Seconds; a deadline shorter than the server's."
+        found.append(header_parameter(TIMEOUT_HEADER, {"type": "number", "minimum": 0.001}, told_of))
     if route.is_read:
         found.append(header_parameter("If-None-Match", {"type": "string"}, "The ETag of an answer that you have."))
-    if PREFERENCE_APPLIED in route.headers:
+    if route.is_live:
+        found.append(header_parameter("Last-Event-ID", {"type": "string"}, "As after; of the two, the later one counts."))
+    elif PREFERENCE_APPLIED in route.headers:
         told_of = "respond-async, and wait=N to wait at most N seconds (20 at most) for its end (RFC 7240)."
         found.append(header_parameter(PREFER, {"type": "string"}, told_of))
     if route.takes_key:
@@ -163,18 +167,26 @@ def header_parameter(name: str, schema: Json, description: str) -> Json:
 
 def responses(route: Route[Any, Any], types: Types) -> Json:
     """Return everything that a request may be answered with, by status."""
-    headers = [*route.headers, "RateLimit", "RateLimit-Policy", *(("ETag", "Cache-Control") if route.is_read else ())]
+    paid = () if route.is_live else ("RateLimit", "RateLimit-Policy")
+    headers = [*route.headers, *paid, *(("ETag", "Cache-Control") if route.is_read else ())]
     good: Json = {"description": HTTPStatus(route.status).phrase, "headers": refs(headers)}
     if route.answers:
         good["content"] = {JSON_TYPE: {"schema": types[route.name, "serialization"]}}
     if route.gives_files:
         good["content"] = good.get("content", {}) | dict.fromkeys(route.gives_files, BINARY)
     told = {str(route.status): good}
-    if PREFERENCE_APPLIED in route.headers:
+    if route.is_live:
+        told["204"] = {"description": "Nothing happened while the poll waited.", "headers": refs(route.headers)}
+    elif PREFERENCE_APPLIED in route.headers:
         told["200"] = good | {"description": "It ended while the client waited for it."}
     if route.is_read:
         told["304"] = {"description": "What If-None-Match names is still the same.", "headers": refs(["ETag", "Cache-Control"])}
-    codes = (*PROBLEMS_OF_ALL, *(PROBLEMS_OF_BODIES if route.body or route.takes_files else ()), *route.problems)
+    codes = (
+        *PROBLEMS_OF_ALL,
+        *(PROBLEMS_OF_LONG if route.is_long else ()),
+        *(PROBLEMS_OF_BODIES if route.body or route.takes_files else ()),
+        *route.problems,
+    )
     for status in sorted({ROWS[code].status for code in codes}):
         of_status = ", ".join(dict.fromkeys(code for code in codes if ROWS[code].status == status))
         told[str(status)] = {

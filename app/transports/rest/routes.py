@@ -25,8 +25,11 @@ ROUTES: Final[tuple[Route[Any, Any], ...]] = (
 )
 
 
-def add_routes(app: web.Application) -> None:
-    """Mount the REST face; HEAD stands beside every GET, and OPTIONS tells an address's methods."""
+def add_routes(app: web.Application, *others: Route[Any, Any]) -> None:
+    """Mount the REST face; HEAD stands beside every GET, and OPTIONS tells an address's methods.
+
+    `others` are routes under the same prefix that another face mounts: the document tells of them, too.
+    """
     for path, routes in groupby(sorted(ROUTES, key=lambda route: route.path), key=lambda route: route.path):
         resource = app.router.add_resource(PREFIX + path)
         methods = [hdrs.METH_OPTIONS]
@@ -36,13 +39,17 @@ def add_routes(app: web.Application) -> None:
                 resource.add_route(method, handler)
                 methods.append(method)
         resource.add_route(hdrs.METH_OPTIONS, telling(methods))
-    app.router.add_get(DOCUMENT_PATH, openapi_json)
+    app.router.add_get(DOCUMENT_PATH, documented((*ROUTES, *others)))
 
 
-async def openapi_json(request: web.Request) -> web.Response:
-    """Answer with the OpenAPI document of these addresses."""
-    response = web.Response(body=document(ROUTES), content_type=JSON_TYPE, headers={hdrs.CACHE_CONTROL: "public, no-cache"})
-    return conditional(request, response)
+def documented(routes: tuple[Route[Any, Any], ...]) -> Handler:
+    """Return the handler that answers with the OpenAPI document of these routes."""
+
+    async def openapi_json(request: web.Request) -> web.Response:
+        response = web.Response(body=document(routes), content_type=JSON_TYPE, headers={hdrs.CACHE_CONTROL: "public, no-cache"})
+        return conditional(request, response)
+
+    return openapi_json
 
 
 def telling(methods: list[str]) -> Handler:

@@ -40,7 +40,9 @@ async def test_a_job_is_asked_for_heard_to_its_end_and_found(server):
     assert found["jobs"]["nodes"] == [{"id": job["id"]}]
     assert (await bob.graphql(FOUND, id=job["id"])).data == {"job": None, "node": None, "jobs": {"nodes": []}}
     assert (await bob.graphql("mutation($id: ID!) { cancelJob(id: $id) { job { id } } }", id=job["id"])).codes == ["NOT_FOUND"]
-    assert (await server.graphql(EXPORT)).codes == ["UNAUTHENTICATED"]
+    for asked in (EXPORT, "{ job(id: 404) { id } }", f"{{ job(id: {job['id']}) {{ id }} }}", "{ jobs { nodes { id } } }"):
+        assert (await server.graphql(asked)).codes == ["UNAUTHENTICATED"]
+    assert (await server.graphql("query($id: ID!) { node(id: $id) { id } }", {"id": job["id"]})).data == {"node": None}
     await socket.close()
 
 

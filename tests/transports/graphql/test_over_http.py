@@ -1,5 +1,6 @@
 """GraphQL over HTTP: status codes, media types, methods and parameters, as the audit suite and the specification want them."""
 
+import asyncio
 import json
 from urllib.parse import urlencode
 
@@ -220,6 +221,29 @@ async def test_a_subscription_is_refused_and_told_where_to_go(server: TestServer
     answer = await get(server, query=query) if method == "GET" else await ask(server, {"query": query})
     assert_refused(answer, 400, "BAD_REQUEST")
     assert "graphql-transport-ws" in answer.json["errors"][0]["message"]
+
+
+# Deadlines.
+
+
+async def test_a_caller_may_ask_for_a_shorter_deadline(server: TestServer):
+    person, db = await server.person(), server.running.resources.db
+    latest = {"query": "{ latestPosts { nodes { id } } }"}
+    signed = {"authorization": f"Bearer {person.token}"}
+    async with asyncio.timeout(20), db.transaction() as lock:
+        await lock.execute("lock table posts in access exclusive mode")
+        for request, accept in (
+            (latest, NEW_TYPE),
+            (latest, "text/event-stream"),
+            ({"query": 'mutation { createPost(input: {content: "late"}) { post { id } } }'}, NEW_TYPE),
+        ):
+            answer = await ask(server, request, accept=accept, x_request_timeout="0.05", **signed)
+            assert_refused(answer, 504, "DEADLINE_EXCEEDED")
+            assert "0.05 seconds" in answer.json["errors"][0]["message"]
+    assert await db.fetchval("select count(*) from posts") == 0
+    assert (await ask(server, latest, x_request_timeout="999999")).json["data"]["latestPosts"] == {"nodes": []}
+    for text in ("0", "-1", "abc", "", "1e3", "nan", "1000000000", "0.0000001"):
+        assert_refused(await ask(server, latest, x_request_timeout=text), 400, "BAD_REQUEST")
 
 
 # Content types.

@@ -59,6 +59,12 @@ READS = {
             posts_pb2.GetRepliesRequest(post_ids=posts(n), page=first(3), with_author=True), **TOLD
         ),
     ),
+    "posts with all beside them": (
+        3,
+        lambda s, a, n: s.posts.GetPostsForUser(
+            posts_pb2.UserRequest(user_id=a.id, page=first(n), with_author=True, with_media=True), **TOLD
+        ),
+    ),
     "likers": (2, lambda s, _, n: s.posts.GetLikers(posts_pb2.GetLikersRequest(post_id="1100", page=first(n)), **TOLD)),
     "followers": (2, lambda s, a, n: s.follows.GetFollowers(follows_pb2.GetFollowsRequest(user_id=a.id, page=first(n)), **TOLD)),
     "people followed": (

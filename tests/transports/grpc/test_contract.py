@@ -14,6 +14,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
+from app.transports.grpc.files import PARTS, Download, Upload
 from app.transports.grpc.registry import MODULES, function_name, served
 from tests.grpc_calls import address_of
 
@@ -81,7 +82,15 @@ def test_every_method_has_a_function_of_its_types():
             types = inspect.get_annotations(function, eval_str=True)
             expected: Any = GetMessageClass(method.output_type)
             given = types["return"]
-            assert next(kind for name, kind in types.items() if name.endswith("request")) is GetMessageClass(method.input_type)
-            assert (batch_type(given) if method.server_streaming else given) is expected
+            if method.client_streaming:
+                assert types["file"] is Upload
+            else:
+                assert next(kind for name, kind in types.items() if name.endswith("request")) is GetMessageClass(
+                    method.input_type
+                )
+            if method.output_type is PARTS:
+                assert get_args(given) == (Download,)
+            else:
+                assert (batch_type(given) if method.server_streaming else given) is expected
             answering[method.full_name] = function
     assert len(answering) == len(set(answering.values())) > 20

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.grpc_calls import address_of
+from tests.pictures import photo
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis, pytest.mark.slow]
 
@@ -43,6 +44,8 @@ async def test_the_programs_of_the_document_run(demo_world, server, tmp_path):
     listener = await started(sys.executable, "program2.py", cwd=target)
     posts = await output_of(sys.executable, "program0.py", cwd=target)
     reflected = await output_of(sys.executable, "program1.py", cwd=target)
+    (tmp_path / "tor.jpg").write_bytes(photo())
+    image = await output_of(sys.executable, "program3.py", tmp_path / "tor.jpg", cwd=target)
     ada = await server.person()
     heard = asyncio.create_task(listener.stdout.readline())
     while not heard.done():
@@ -51,9 +54,10 @@ async def test_the_programs_of_the_document_run(demo_world, server, tmp_path):
     listener.terminate()
     await listener.communicate()
 
-    assert len(programs) == 3
+    assert len(programs) == 4
     assert re.search(r"^wrote \d+$", posts, re.MULTILINE)
     assert "refused: INVALID_ARGUMENT BAD_USER_INPUT content is empty" in posts
+    assert re.search(r"^wrote \d+\nthumbnail: [1-9]\d+ bytes$", image, re.MULTILINE)
     assert "PostService" in reflected.splitlines()[0]
     assert reflected.count('"postId"') == 2
     assert re.match(r"\d+-\d+ post\.created \d+ ", heard.result().decode())

@@ -3,12 +3,14 @@
 import asyncio
 import csv
 import io
+import os
 import zipfile
 
 import orjson
 import pytest
+from PIL import Image
 
-from app.services import working
+from app.services import blobs, working
 from tests.pictures import picture
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
@@ -32,7 +34,7 @@ async def test_an_export_holds_everything_and_is_fetched_once(server):
     await bob.follow(ada)
     status, headers, body = await ask(ada, "POST", "/exports", headers=SOON)
     job = orjson.loads(body)
-    assert (status, job["state"], job["errorCode"], job["done"], job["total"]) == (200, "SUCCEEDED", None, 16, 16)
+    assert (status, job["state"], job["errorCode"], job["done"], job["total"]) == (200, "SUCCEEDED", None, 17, 17)
     assert headers["Preference-Applied"] == "respond-async, wait=10"
     assert headers["Location"] == f"/api/v1/jobs/{job['jobId']}"
     assert headers["Link"] == f'<{job["resultUrl"]}>; rel="result"'
@@ -46,6 +48,7 @@ async def test_an_export_holds_everything_and_is_fetched_once(server):
     assert [post["post_id"] for post in posts] == ids
     described = orjson.loads(archive.read("media.jsonl"))
     assert (described["media_id"], described["alt"], described["url"]) == (image["mediaId"], "Tor", image["url"])
+    assert archive.read(described["file"]) == (await ask(ada, "GET", f"/media/{image['mediaId']}/file"))[2]
     rows = list(csv.DictReader(io.StringIO(archive.read("posts.csv").decode(), newline="")))
     assert [row["content"] for row in rows] == [post["content"] for post in posts]
     assert [orjson.loads(archive.read(f"{part}.jsonl"))["username"] for part in ("following", "followers")] == ["bob", "bob"]
@@ -71,6 +74,41 @@ async def test_an_export_of_many_rows_comes_in_several_pieces(server):
     assert {row[1] for row in pieces[:-1]} == {256 * 1024}
     body = (await ask(ada, "GET", job["resultUrl"].removeprefix("/api/v1")))[2]
     assert zipfile.ZipFile(io.BytesIO(body)).read("posts.jsonl").count(b"\n") == 1200
+
+
+async def test_an_image_that_goes_while_it_is_exported_is_there_whole_or_not_at_all(server, monkeypatch):
+    ada, db = await server.person(), server.running.resources.db
+    noise = io.BytesIO()
+    Image.frombytes("RGB", (480, 480), os.urandom(480 * 480 * 3)).save(noise, "PNG")  # some pieces long
+    posts, files = [], []
+    for _ in range(3):
+        media = orjson.loads((await ask(ada, "POST", "/media", data=noise.getvalue(), headers={"Content-Type": "image/png"}))[2])
+        files.append(f"media/{media['mediaId']}.png")
+        posts.append(await ada.post("With an image", mediaIds=[media["mediaId"]]))
+    whole = (await ask(ada, "GET", f"/media/{media['mediaId']}/file"))[2]
+    read = blobs.read
+    deletions: list[asyncio.Task] = []
+
+    async def deleting(db, blob_id):
+        async for piece in read(db, blob_id):
+            if not deletions:  # the first image while it is copied, and the second one ahead of that
+                deletions.append(asyncio.create_task(ask(ada, "DELETE", f"/posts/{posts[0]}")))
+                assert (await ask(ada, "DELETE", f"/posts/{posts[1]}"))[0] == 204
+            yield piece
+
+    with monkeypatch.context() as patch:
+        patch.setattr("app.services.blobs.read", deleting)
+        job = orjson.loads((await ask(ada, "POST", "/exports", headers=SOON))[2])
+    assert job["state"] == "SUCCEEDED", job
+    [deletion] = deletions
+    assert (await deletion)[0] == 204
+
+    archive = zipfile.ZipFile(io.BytesIO((await ask(ada, "GET", job["resultUrl"].removeprefix("/api/v1")))[2]))
+    assert archive.testzip() is None
+    assert [name for name in archive.namelist() if name.startswith("media/")] == [files[0], files[2]]
+    assert len(whole) > 2 * 256 * 1024
+    assert archive.read(files[0]) == archive.read(files[2]) == whole
+    assert await db.fetchval("select count(*) from media") == 1
 
 
 async def test_a_download_that_breaks_off_can_be_begun_again(server, monkeypatch):

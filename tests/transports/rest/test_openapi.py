@@ -29,7 +29,8 @@ async def test_the_document_is_valid_and_served_like_a_resource(server):
 
 async def test_every_route_stands_in_the_document_and_answers_at_its_address(server, document):
     operations = {(method, path): told for path, methods in document["paths"].items() for method, told in methods.items()}
-    assert len({told["operationId"] for told in operations.values()}) == len(operations) == len(ROUTES)
+    assert len({told["operationId"] for told in operations.values()}) == len(operations) == len(ROUTES) + 1
+    assert ("get", "/api/v1/events") in operations  # the one that another face mounts
     for method, path in operations:
         response = await ask(server, path.replace("{id}", "1"), "OPTIONS")
         assert method.upper() in response.headers["Allow"].split(", ")
@@ -66,3 +67,15 @@ async def test_every_code_that_the_document_names_is_one_with_this_status(docume
                     codes = re.findall(r"[A-Z_]{4,}", response["description"])
                     assert codes
                     assert {ROWS[code].status for code in codes} == {int(status)}
+
+
+async def test_listening_is_described_from_its_declaration(document):
+    told = document["paths"]["/api/v1/events"]["get"]
+
+    assert told["tags"] == ["events"]
+    assert {parameter["name"]: parameter["required"] for parameter in told["parameters"]} == dict.fromkeys(
+        ("topics", "after", "wait", "If-None-Match", "Last-Event-ID"), False
+    )
+    assert set(told["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
+    assert set(told["responses"]) >= {"200", "204", "304", "400", "401", "404", "406", "422", "429"}
+    assert "Feedgraph-Cursor" in told["responses"]["204"]["headers"]
