@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.bench.tables import BEGIN, END
+from app.bench.tables import MARKERS
 from tests.conftest import free_port
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis, pytest.mark.slow]
@@ -60,7 +60,7 @@ def processes_at(place):
 
 async def test_everything_is_written_and_the_table_printed(demo_server, tmp_path):
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{BEGIN}\n{END}\nbehind\n")
+    readme.write_text("\n".join(["before", *MARKERS, "behind", ""]))
     written = ["--json", tmp_path / "f.json", "--html", tmp_path / "f.html", "--markdown", readme]
 
     status, out, err = await run("--url", demo_server.url, "--runs", "2", "--round-trip-ms", "10", *map(str, written))
