@@ -9,7 +9,7 @@ import typer
 
 from app.bench import fetches as measuring
 from app.bench import page, tables
-from app.bench.fetches import Plan, Report
+from app.bench.fetches import CPU_RUNS, Plan, Report
 from app.bench.reports import write_markdown
 from app.bench.wire import CannotMeasure
 from app.cli.bench.outputs import FILE_WIDTH, refuse_unwritable
@@ -32,6 +32,7 @@ def fetches(  # noqa: PLR0913, PLR0917  # a command has as many arguments as opt
     ] = "",
     post: Annotated[str | None, typer.Option(help="Post of the thread. Default: the newest with 20 replies.")] = None,
     runs: Annotated[int, typer.Option(min=1, max=1_000, help="Timed runs; times are their medians.")] = 9,
+    cpu_runs: Annotated[int, typer.Option(min=1, max=1_000, help="Fetches in a row whose CPU time is told.")] = CPU_RUNS,
     round_trip_ms: Annotated[float, typer.Option(min=0, max=10_000, help="Delay of a distant server, for the last column.")] = 50,
     every: Annotated[
         bool, typer.Option("--all", help="Every way, not only the usual three: REST tuned by fields=, include= and gRPC as well.")
@@ -56,7 +57,7 @@ def fetches(  # noqa: PLR0913, PLR0917  # a command has as many arguments as opt
         refuse_unwritable([json, html], markdown, tables.MARKERS)
         with server(url) as address:
             own_grpc = grpc or grpc_beside(address) if every else None
-            plan = Plan(address, user, token or DEMO_TOKEN, post, runs, round_trip_ms, every=every, grpc=own_grpc)
+            plan = Plan(address, user, token or DEMO_TOKEN, post, runs, round_trip_ms, cpu_runs, every=every, grpc=own_grpc)
             report = behind_a_bar(lambda tell: measuring.measure(plan, tell))
         tables.print_table(report, output(FILE_WIDTH))
         for path, write in writers:
