@@ -32,7 +32,10 @@ from app.infra.embedded import Addresses
 from app.services import sessions
 from app.services.demo import WorldSize, load
 from app.settings import Settings
+from tests.browsers import browser, chromium_path
 from tests.clients import TestServer
+
+__all__ = ["browser", "chromium_path"]  # fixtures
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A suite that a shell started in the background inherits that, and so would the programs that tests send Ctrl-C to.

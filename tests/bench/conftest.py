@@ -10,10 +10,7 @@ import pytest
 
 from app.bench.fetches import Plan, Report, measure
 from app.domain.demo import DEMO_TOKEN, DEMO_USER_ID
-from tests.browsers import browser, chromium_path
 from tests.clients import TestServer
-
-__all__ = ["browser", "chromium_path"]  # fixtures
 
 
 def quiet(*_args):

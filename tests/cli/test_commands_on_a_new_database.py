@@ -1,6 +1,7 @@
 """Commands on a database that nobody has migrated yet: they bring it up to date, and say the rest in a sentence."""
 
 import asyncio
+import re
 import secrets
 from urllib.parse import urlsplit, urlunsplit
 
@@ -37,6 +38,24 @@ def test_what_is_not_there_is_said_in_a_sentence(feedgraph, words, sentence):
     ended = feedgraph(*words)
     assert (ended.status, ended.out) == (2, b"")
     assert ended.err.splitlines()[-1].startswith(f"feedgraph: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("database_url", "reason"),
+    [
+        ("postgresql://app@no-such-host.invalid/feedgraph", "."),
+        ("postgresql:///feedgraph?host=/no/such/directory", "No such file"),
+        ("postgresql://app@127.0.0.1:port/feedgraph", "port"),
+        ("mysql://root@127.0.0.1/feedgraph", r"begin with postgresql://"),
+        ("nonsense", "."),
+    ],
+)
+def test_a_wrong_address_is_said_in_a_sentence(feedgraph, monkeypatch, database_url, reason):
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    ended = feedgraph("migrate")
+    assert ended.status == 2
+    assert re.fullmatch(r"feedgraph: .*DATABASE_URL.*\n", ended.err)
+    assert re.search(reason, ended.err)
 
 
 @pytest.mark.usefixtures("new_database")
