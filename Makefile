@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test differential reconnects check lint lock protos clean reset setup setup-tests
+.PHONY: help run test differential reconnects check lint lock protos clean reset setup setup-python setup-tests
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHON
@@ -27,17 +27,17 @@ reconnects: setup-tests ## break N connections (1000) of every way of listening 
 
 check: lint test ## everything that a change must pass: format, lint, types, contracts, schema, tests
 
-lint: setup-tests ## everything of `make check` but the tests
+lint: setup-python ## everything of `make check` but the tests
 	ruff format --check .
 	ruff check .
 	mypy
 	lint-imports --no-logo
 	feedgraph schema --check
 
-lock: setup ## lock the newest versions that fit pyproject.toml; ARGS=--upgrade takes newer ones than before
+lock: setup-python ## lock the newest versions that fit pyproject.toml; ARGS=--upgrade takes newer ones than before
 	@exec scripts/lock $(ARGS)
 
-protos: setup ## build the Python stubs of protos/ anew (setting up does so whenever protos/ change)
+protos: setup-python ## build the Python stubs of protos/ anew (setting up does so whenever protos/ change)
 	@exec scripts/protos
 
 clean: ## remove the environment, builds and caches; the data stay
@@ -51,3 +51,6 @@ setup:
 
 setup-tests:
 	@scripts/setup --tests
+
+setup-python:
+	@scripts/setup --python

@@ -41,33 +41,53 @@ find_python() {
   fail "feedgraph needs Python 3.11 or newer with its venv module (Debian and Ubuntu: apt-get install python3 python3-venv), or name one: make PYTHON=/path/to/python3.12 ..."
 }
 
+# has_environment: whether .venv is there, with a Python, made at this place, and of the version that PYTHON asks for.
+has_environment() {
+  grep -qsF "$PWD/.venv" .venv/bin/activate && .venv/bin/python -c '' 2>/dev/null || return 1
+  [ -n "${PYTHON:-}" ] || return 0
+  find_python
+  [ "$(.venv/bin/python -c 'import sys; print(sys.version)')" = "$("$python" -c 'import sys; print(sys.version)')" ]
+}
+
 # make_environment: .venv, made anew when its Python is gone, the checkout has moved or PYTHON asks for another version.
 make_environment() {
-  local wanted
-  if grep -qsF "$PWD/.venv" .venv/bin/activate && .venv/bin/python -c '' 2>/dev/null; then
-    [ -n "${PYTHON:-}" ] || return 0
-    find_python
-    wanted=$("$python" -c 'import sys; print(sys.version)')
-    if [ "$(.venv/bin/python -c 'import sys; print(sys.version)')" = "$wanted" ]; then return 0; fi
-  fi
+  if has_environment; then return 0; fi
   find_python
   echo "Making the environment .venv with $("$python" --version) …"
   rm -rf .venv || fail "The environment .venv belongs to another user: run make as that user, or remove it."
   "$python" -m venv .venv || fail "$python could not make the environment .venv: see above."
 }
 
-# pip_install WHAT ARGUMENTS...: into .venv, with a line of progress instead of pip's own pages.
+# install_uv: the locked uv, which fetches many packages at once, into .venv; where that fails, pip does without.
+install_uv() {
+  local locked
+  locked=$(sed -n 's/^uv==\([^ ;]*\).*/\1/p' requirements.lock)
+  case "$(.venv/bin/uv --version 2>/dev/null) " in "uv $locked "*) return 0 ;; esac
+  awk '/^uv==/ { found = 1 } found { print } found && !/\\$/ { exit }' requirements.lock >.venv/uv.lock
+  run_pip --require-hashes --no-deps -r .venv/uv.lock >.venv/pip.log 2>&1 || true
+}
+
+# run_pip ARGUMENTS...: a user's PIP_USER would send the packages out of the environment.
+run_pip() { PIP_USER=0 .venv/bin/python -m pip install --no-input --disable-pip-version-check "$@" </dev/null; }
+
+# run_uv ARGUMENTS...: it does not read pip's configuration, of which it needs the index; progress is for terminals.
+run_uv() {
+  local index=${PIP_INDEX_URL:-$(.venv/bin/python -m pip config get global.index-url 2>/dev/null)} quiet=--quiet
+  if [ -n "$index" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"; fi
+  if [ -t 2 ]; then quiet=""; fi
+  .venv/bin/uv pip install --python .venv/bin/python $quiet "$@" </dev/null
+}
+
+# pip_install WHAT ARGUMENTS...: into .venv; by pip where uv, which knows no proxies and certificates of pip's, cannot.
 pip_install() {
   local what=$1
   shift
   [ -w .venv ] || fail "The environment .venv belongs to another user: run make as that user, or remove it."
+  install_uv
   echo "Installing $what …"
-  # A user's PIP_USER would send the packages out of the environment.
-  PIP_USER=0 PYTHONUNBUFFERED=1 .venv/bin/python -m pip install --no-input --disable-pip-version-check "$@" 2>&1 </dev/null |
-    tee .venv/pip.log | awk -v terminal="$([ -t 1 ] && echo yes || true)" '
-      /^Collecting|^Obtaining/ { seen++; if (terminal) printf "\r  %d found: %-50.50s", seen, $2; else if (seen % 20 == 0) print "  " seen " found" }
-      /^Installing collected/ { if (terminal) printf "\r%-70s\r", ""; print "  unpacking …" }
-      { fflush() }' || {
+  if [ -x .venv/bin/uv ] && run_uv "$@"; then return 0; fi
+  echo "  again, by pip …"
+  run_pip "$@" >.venv/pip.log 2>&1 || {
     grep -v -e '^Collecting' -e '^  Downloading' -e '^  Using cached' .venv/pip.log | tail -n 20 >&2
     fail "$what could not be installed: see above (all of pip's output is in .venv/pip.log)."
   }

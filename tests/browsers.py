@@ -1,12 +1,15 @@
-"""A real chromium for the tests of pages; a suite's conftest imports the fixtures."""
+"""A real chromium for the tests of pages, started once a test process."""
 
 import shutil
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import Browser, async_playwright
 
 from tests.needed import missing
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
@@ -20,6 +23,9 @@ ARGUMENTS = [
 ]
 
 
+PATIENCE_MS = 30_000  # a busy machine takes longer than playwright's five seconds to read an editor of some megabytes
+
+
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     path = next(filter(None, map(shutil.which, NAMES)), None)
@@ -30,7 +36,10 @@ def chromium_path() -> str:
 
 
 @pytest.fixture(scope="session")
-async def browser(chromium_path: str) -> AsyncIterator[Browser]:
+async def browser(chromium_path: str) -> AsyncIterator["Browser"]:
+    from playwright.async_api import async_playwright, expect  # most runs need none
+
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
         yield browser

@@ -21,30 +21,45 @@ import aiohttp
 import asyncpg
 import pytest
 from aiohttp import web_app
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app import wiring
 from app.domain.errors import Conflict
 from app.infra import database, embedded, migrations
 from app.infra.database import Database
 from app.infra.embedded import Addresses
+from app.services import sessions
 from app.services.demo import WorldSize, load
 from app.settings import Settings
+from tests.browsers import browser, chromium_path
 from tests.clients import TestServer
+
+__all__ = ["browser", "chromium_path"]  # fixtures
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A suite that a shell started in the background inherits that, and so would the programs that tests send Ctrl-C to.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Where all rows go or a whole world comes, the triggers of references need not ask about each row. Only a superuser can switch
+# them off, which the embedded server's account is.
+UNASKED = "select set_config('session_replication_role', 'replica', true) where current_setting('is_superuser') = 'on';"
 
 # Rows are deleted rather than tables truncated: new files for each table and index cost a hundred times as much. The lock waits
 # for whoever still writes (a relay that is stopping), and keeps them away meanwhile.
 TABLES = "dead_letters, jobs, pgqueuer, media, blobs, idempotency_keys, likes, follows, posts, sessions, users, outbox, event_log"
 EMPTY = f"""
 set local lock_timeout = 100;
+{UNASKED}
 lock table {TABLES}, event_log_head in exclusive mode;
 {"".join(f"delete from {table};" for table in TABLES.split(", "))}
 update event_log_head set position = 0, oldest = 0
 """
 TRIES_TO_EMPTY = 100
+
+WORLD = ("users", "posts", "follows", "likes", "sessions")  # each behind what it refers to
+KEEP_WORLD = "create schema demo_world;" + "".join(f"create table demo_world.{table} as table {table};" for table in WORLD)
+COPY_WORLD = UNASKED + "".join(f"insert into {table} table demo_world.{table};" for table in WORLD)
 
 
 def pytest_collection_finish():
@@ -74,6 +89,27 @@ def reconnects(request) -> int:
 
 def quiet(*_args):
     """Say nothing."""
+
+
+COSTLY = sessions._hasher
+CHEAP = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """Hash passwords by the same function at the least cost: what makes guessing slow makes most tests slow for nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sessions, "_hasher", CHEAP)
+        yield
+
+
+@pytest.fixture
+def _costly_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hash passwords as the server does."""
+    monkeypatch.setattr(sessions, "_hasher", COSTLY)
+    sessions._nobody.cache_clear()
+    yield
+    sessions._nobody.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -190,7 +226,16 @@ async def server(start_server) -> TestServer:
 
 @pytest.fixture
 async def demo_world(db: Database) -> WorldSize:
-    """A small made-up world in the database; ask for it before the server, which looks for the demo user when it starts."""
+    """A small made-up world in the database; ask for it before the server, which looks for the demo user when it starts.
+
+    It is made once in a test process; later tests get a copy of its rows.
+    """
     world = WorldSize(users=150, posts=600, replies=1_200, follows=2_000, likes=2_000)
-    await load(db, world, 1, quiet)
+    if await db.fetchval("select to_regnamespace('demo_world') is null"):
+        await load(db, world, 1, quiet)
+        await db.execute(KEEP_WORLD)
+    else:
+        async with db.transaction() as tx:
+            await tx.execute(COPY_WORLD)
+        await db.execute("analyze users, posts, follows, likes, sessions")
     return world

@@ -2,17 +2,12 @@
 
 import platform
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
-import orjson
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from app import __version__
 from app.bench.engine import BY_HAND, FLOOR, LEAST_LESS, MOST_OF_FLOOR, QUERIES, STOCK, EngineReport, Sample
-from app.bench.tables import put_into
+from app.bench.reports import document, framed, missed, rounds_text
 
 MARKERS = "<!-- engine:begin -->", "<!-- engine:end -->"
 HEADINGS = ("requests/s", "server ms", "PostgreSQL ms", "together ms", "p50 ms", "p99 ms")
@@ -45,24 +40,18 @@ def verdicts(report: EngineReport) -> list[str]:
     return found
 
 
-def missed(is_reached: bool) -> str:
-    """Return a word for a figure that was not reached."""
-    return "" if is_reached else ", missed"
-
-
 def caption(report: EngineReport) -> str:
     """Return where the numbers come from, in one line."""
     plan = report.plan
-    rounds = "one round" if plan.rounds == 1 else f"medians of {plan.rounds} rounds"
     return (
         f"feedgraph {__version__}, Python {platform.python_version()}, {plan.users:,} users, {plan.connections} connections, "
-        f"{rounds} of {plan.seconds:g} s, {report.taken_at:%Y-%m-%d}; ms are CPU for each request."
+        f"{rounds_text(plan.rounds, plan.seconds)}, {report.taken_at:%Y-%m-%d}; ms are CPU for each request."
     )
 
 
 def print_table(report: EngineReport, console: Console) -> None:
     """Print the table and the ratios."""
-    table = Table(box=box.SIMPLE_HEAD, caption=caption(report), caption_justify="left", pad_edge=False)
+    table = framed(caption(report))
     table.add_column("", no_wrap=True)
     table.add_column("")
     for heading in HEADINGS:
@@ -87,10 +76,7 @@ def as_json(report: EngineReport) -> bytes:
     """Return every sample of every round, the medians and the ratios."""
     plan = report.plan
     names = {variant.name for variant in plan.variants}
-    document: dict[str, Any] = {
-        "benchmark": "engine",
-        "takenAt": report.taken_at.isoformat(timespec="seconds"),
-        "versions": {"feedgraph": __version__, "python": platform.python_version()},
+    figures = {
         "users": plan.users,
         "connections": plan.connections,
         "seconds": plan.seconds,
@@ -100,14 +86,4 @@ def as_json(report: EngineReport) -> bytes:
         "timesFloor": report.times_floor if FLOOR in names else None,
         "samples": [asdict(sample) for sample in report.samples],
     }
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-def write_markdown(path: Path, report: EngineReport) -> None:
-    """Replace the table in a file; a file that is not there yet begins with it.
-
-    Raises:
-        CannotMeasure: the file is there without the markers.
-    """
-    text = path.read_text(encoding="utf-8") if path.exists() else "\n".join([*MARKERS, ""])
-    path.write_text(put_into(text, as_markdown(report), name=str(path), markers=MARKERS), encoding="utf-8")
+    return document("engine", report.taken_at, figures)

@@ -19,6 +19,7 @@ from app.bench.screens import SCREENS, Screen, Target
 from app.bench.wire import CannotMeasure, Traffic, opened
 
 GET_READY = "Looking for a thread"
+CPU_RUNS = 20  # the system tells hundredths of a second
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Plan:
     post_id: str | None = None
     runs: int = 9
     round_trip_ms: float = 50
-    cpu_runs: int = 20  # the system tells hundredths of a second
+    cpu_runs: int = CPU_RUNS
     every: bool = False  # all clients instead of the usual three
     grpc: str | None = None  # where the server listens for gRPC (host:port); None: that client is left out
 

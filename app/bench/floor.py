@@ -5,7 +5,6 @@ bytes as the GraphQL answer. It takes the same POST as /graphql and reads nothin
 """
 
 import argparse
-import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -14,6 +13,8 @@ import asyncpg
 import orjson
 import uvloop
 from aiohttp import web
+
+from app.bench import serving
 
 CONNECTIONS = 10
 SETTINGS = {"jit": "off", "plan_cache_mode": "force_generic_plan", "timezone": "UTC", "application_name": "feedgraph-floor"}
@@ -80,16 +81,7 @@ async def serve(database_url: str, port: int) -> None:
             body = orjson.dumps({"data": {"user": await page(connection, user_id)}})
         return web.Response(body=body, headers={"Content-Type": "application/json; charset=utf-8"})
 
-    async def readyz(_request: web.Request) -> web.Response:
-        return web.Response()
-
-    app = web.Application()
-    app.router.add_post("/graphql", handle)
-    app.router.add_get("/readyz", readyz)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    await asyncio.Event().wait()
+    await serving.serve({"/graphql": handle}, port)
 
 
 def main() -> None:

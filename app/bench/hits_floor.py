@@ -4,13 +4,14 @@ It fetches the answer once from the server that it stands beside.
 """
 
 import argparse
-import asyncio
 
 import aiohttp
 import uvloop
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 from yarl import URL
+
+from app.bench import serving
 
 OWN = {hdrs.CONTENT_LENGTH, hdrs.DATE, hdrs.CONNECTION}  # each response has its own
 
@@ -32,16 +33,7 @@ async def serve(url: str, accept: str, port: int) -> None:
     async def handle(_request: web.Request) -> web.Response:
         return web.Response(body=body, headers=headers)
 
-    async def readyz(_request: web.Request) -> web.Response:
-        return web.Response()
-
-    app = web.Application()
-    app.router.add_get("/graphql", handle)
-    app.router.add_get("/readyz", readyz)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    await asyncio.Event().wait()
+    await serving.serve({"/graphql": handle}, port)
 
 
 def main() -> None:

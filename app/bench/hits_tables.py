@@ -4,14 +4,11 @@ import platform
 from dataclasses import asdict
 
 import aiohttp
-import orjson
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from app import __version__
-from app.bench.engine_tables import missed
 from app.bench.hits import EXECUTED, FLOOR, HIT, LEAST, HitsReport
+from app.bench.reports import document, framed, missed, rounds_text
 
 WAYS = (HIT, FLOOR, EXECUTED)
 
@@ -25,16 +22,16 @@ def verdict(report: HitsReport) -> str:
 def caption(report: HitsReport) -> str:
     """Return where the numbers come from, in one line."""
     plan = report.plan
-    rounds = "one round" if plan.rounds == 1 else f"medians of {plan.rounds} rounds"
     return (
         f"feedgraph {__version__}, Python {platform.python_version()}, aiohttp {aiohttp.__version__}, "
-        f"{report.body_bytes:,} bytes, {plan.connections} connections, {rounds} of {plan.seconds:g} s, {report.taken_at:%Y-%m-%d}"
+        f"{report.body_bytes:,} bytes, {plan.connections} connections, "
+        f"{rounds_text(plan.rounds, plan.seconds)}, {report.taken_at:%Y-%m-%d}"
     )
 
 
 def print_table(report: HitsReport, console: Console) -> None:
     """Print the table and the ratio."""
-    table = Table(box=box.SIMPLE_HEAD, caption=caption(report), caption_justify="left", pad_edge=False)
+    table = framed(caption(report))
     table.add_column("", no_wrap=True)
     for heading in ("requests/s", "CPU ms", "p50 ms", "p99 ms"):
         table.add_column(heading, justify="right")
@@ -47,10 +44,7 @@ def print_table(report: HitsReport, console: Console) -> None:
 
 def as_json(report: HitsReport) -> bytes:
     """Return every sample of every round, the medians and the ratios."""
-    document = {
-        "benchmark": "cache",
-        "takenAt": report.taken_at.isoformat(timespec="seconds"),
-        "versions": {"feedgraph": __version__, "python": platform.python_version(), "aiohttp": aiohttp.__version__},
+    figures = {
         "userId": report.plan.user_id,
         "connections": report.plan.connections,
         "seconds": report.plan.seconds,
@@ -60,4 +54,4 @@ def as_json(report: HitsReport) -> bytes:
         "timesCpu": report.times_cpu,
         "samples": [asdict(sample) for sample in report.samples],
     }
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return document("cache", report.taken_at, figures)

@@ -1,21 +1,17 @@
 """The report of ways of listening: for terminals, for machines, and as a page."""
 
-import platform
 from dataclasses import asdict
 from html import escape
 from typing import Any
 
-import aiohttp
-import orjson
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from app import __version__
 from app.bench.columns import Column, Row, number_text
 from app.bench.live import LiveCost, LiveReport
 from app.bench.page import filled
 from app.bench.plots import plot
+from app.bench.reports import document, framed
 
 PLOTTED = ("p50_ms", "p99_ms", "requests", "bytes_per_event", "connections", "cpu_s_per_1000")
 
@@ -82,7 +78,7 @@ def caption(report: LiveReport) -> str:
 
 def print_table(report: LiveReport, console: Console) -> None:
     """Print the table."""
-    table = Table(box=box.SIMPLE_HEAD, caption=caption(report), caption_justify="left", pad_edge=False)
+    table = framed(caption(report))
     table.add_column("way", no_wrap=True)
     for column in COLUMNS:
         table.add_column(column.heading, justify="right", vertical="bottom")
@@ -94,10 +90,7 @@ def print_table(report: LiveReport, console: Console) -> None:
 def as_json(report: LiveReport) -> bytes:
     """Return everything that was measured, with what it takes to measure it again (the tokens are left out)."""
     plan = report.plan
-    document: dict[str, Any] = {
-        "benchmark": "live",
-        "takenAt": report.taken_at.isoformat(timespec="seconds"),
-        "versions": {"feedgraph": __version__, "python": platform.python_version(), "aiohttp": aiohttp.__version__},
+    figures = {
         "url": plan.url,
         "clients": plan.clients,
         "posts": plan.posts,
@@ -106,7 +99,7 @@ def as_json(report: LiveReport) -> bytes:
         "columns": {column.field: column.meaning for column in COLUMNS},
         "ways": [ways_form(cost) for cost in report.costs],
     }
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return document("live", report.taken_at, figures)
 
 
 def ways_form(cost: LiveCost) -> dict[str, Any]:

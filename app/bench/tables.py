@@ -1,25 +1,19 @@
 """The report for terminals, for machines, and for a Markdown file."""
 
-import platform
 from dataclasses import asdict
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-import aiohttp
-import orjson
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from app import __version__
 from app.bench.columns import columns_of
 from app.bench.fetches import Report
+from app.bench.reports import document, framed
 from app.bench.screens import SCREENS
-from app.bench.wire import CannotMeasure
 
-BEGIN = "<!-- fetches:begin -->"
-END = "<!-- fetches:end -->"
+MARKERS = "<!-- fetches:begin -->", "<!-- fetches:end -->"
 ROOMY = 130  # characters
 
 
@@ -31,8 +25,7 @@ def print_table(report: Report, console: Console) -> None:
 def terminal_table(report: Report, *, width: int) -> Table:
     """Return one table with a section for each screen, for a terminal of `width` characters: 80 are enough."""
     columns = columns_of(report.plan)
-    padding = (0, 1) if width >= ROOMY else (0, 0)
-    table = Table(box=box.SIMPLE_HEAD, caption=caption(report), caption_justify="left", pad_edge=False, padding=padding)
+    table = framed(caption(report), padding=(0, 1) if width >= ROOMY else (0, 0))
     table.add_column("", no_wrap=True)
     for column in columns:
         longest = max(len(word) for word in [*column.heading.split(), *map(column.text, report.costs)])
@@ -62,10 +55,7 @@ def runs_text(runs: int) -> str:
 def as_json(report: Report) -> bytes:
     """Return everything that was measured, with what it takes to measure it again (the token is left out)."""
     plan = report.plan
-    document: dict[str, Any] = {
-        "benchmark": "fetches",
-        "takenAt": report.taken_at.isoformat(timespec="seconds"),
-        "versions": {"feedgraph": __version__, "python": platform.python_version(), "aiohttp": aiohttp.__version__},
+    figures = {
         "url": plan.url,
         "userId": plan.user_id,
         "postId": report.target.post_id,
@@ -83,7 +73,7 @@ def as_json(report: Report) -> bytes:
             for screen in SCREENS
         ],
     }
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return document("fetches", report.taken_at, figures)
 
 
 def rounded(cost: dict[str, Any]) -> dict[str, Any]:
@@ -101,28 +91,3 @@ def as_markdown(report: Report) -> str:
     for cost in report.costs:
         lines.append(f"| {cost.screen} | {cost.client} | " + " | ".join(column.text(cost) for column in columns) + " |")
     return "\n".join([*lines, "", caption(report)])
-
-
-def put_into(text: str, markdown: str, *, name: str, markers: tuple[str, str] = (BEGIN, END)) -> str:
-    """Return a text with the table between its markers instead of what stood there.
-
-    Raises:
-        CannotMeasure: the two markers are not there once each, in this order; `name` is the file's.
-    """
-    begin, end_marker = markers
-    start, end = text.find(begin), text.find(end_marker)
-    if not 0 <= start < end or text.count(begin) != 1 or text.count(end_marker) != 1:
-        raise CannotMeasure(
-            f"{name} must have the lines {begin} and {end_marker} once each, in this order: the table goes between them."
-        )
-    return f"{text[: start + len(begin)]}\n\n{markdown}\n\n{text[end:]}"
-
-
-def write_markdown(path: Path, report: Report) -> None:
-    """Replace the table in a file; a file that is not there yet begins with it.
-
-    Raises:
-        CannotMeasure: the file is there without the markers.
-    """
-    text = path.read_text(encoding="utf-8") if path.exists() else f"{BEGIN}\n{END}\n"
-    path.write_text(put_into(text, as_markdown(report), name=str(path)), encoding="utf-8")

@@ -3,18 +3,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-
+from app.cli.terminal import say
 from app.infra import embedded
 from app.infra.embedded import Addresses
 from app.settings import Settings
-
-console = Console(stderr=True, highlight=False, soft_wrap=True)
-
-
-def say(sentence: str) -> None:
-    """Tell the person at the terminal what happens."""
-    console.print(sentence, markup=False)
 
 
 @contextmanager

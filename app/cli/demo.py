@@ -8,7 +8,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from app import wiring
-from app.cli.backends import console, postgres, say
+from app.cli.backends import postgres
+from app.cli.terminal import console, say
 from app.domain.demo import DEMO_TOKEN, DEMO_USER_ID
 from app.infra.database import Database
 from app.services.demo import Summary, WorldSize, load

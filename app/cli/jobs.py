@@ -8,7 +8,8 @@ import typer
 from rich.table import Table
 
 from app import services, wiring
-from app.cli.backends import console, postgres, say
+from app.cli.backends import postgres
+from app.cli.terminal import console, say
 from app.domain.ids import parse_id
 from app.domain.times import wire_time
 from app.infra.database import Database

@@ -3,7 +3,8 @@
 import asyncio
 
 from app import wiring
-from app.cli.backends import postgres, say
+from app.cli.backends import postgres
+from app.cli.terminal import say
 from app.infra import migrations
 from app.settings import Settings
 

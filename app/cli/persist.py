@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from graphql import GraphQLError
 
-from app.cli.backends import say
+from app.cli.terminal import say
 from app.domain.errors import ConfigurationError
 from app.settings import Settings
 from app.transports.graphql.documents import Documents, Refusal

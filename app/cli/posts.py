@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from app import services, wiring
-from app.cli.backends import postgres, say
+from app.cli.backends import postgres
+from app.cli.terminal import say
 from app.domain.ids import parse_id
 from app.settings import Settings
 

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from app import wiring
 from app.cli import demo as demo_command
-from app.cli.backends import console, owned, say
+from app.cli.backends import owned
+from app.cli.terminal import console, leave, say
 from app.domain.demo import DEMO_USER_ID
 from app.domain.errors import ConfigurationError
 from app.infra.embedded import Addresses
@@ -49,11 +50,6 @@ def serve(
         except KeyboardInterrupt:
             sys.exit(130)
     say("Stopped.")
-
-
-def leave(_signal: int, _frame: object) -> None:
-    """Stop while still starting: the embedded servers end with the context that holds them."""
-    sys.exit(143)
 
 
 async def start(settings: Settings, addresses: Addresses, *, demo: bool, processes: int) -> None:

@@ -11,8 +11,7 @@ import typer
 from yarl import URL
 
 from app.bench.event_source import Message, Refused, messages
-from app.cli.backends import say
-from app.cli.serve import leave
+from app.cli.terminal import leave, say
 from app.domain.errors import ConfigurationError
 from app.settings import Settings
 

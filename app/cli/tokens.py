@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from app import services, wiring
-from app.cli.backends import postgres, say
+from app.cli.backends import postgres
+from app.cli.terminal import say
 from app.settings import Settings
 
 app = typer.Typer(help="Make bearer tokens for accounts.", no_args_is_help=True)

@@ -6,8 +6,8 @@ import sys
 import uvloop
 
 from app import wiring
-from app.cli.backends import say, shared
-from app.cli.serve import leave
+from app.cli.backends import shared
+from app.cli.terminal import leave, say
 from app.infra.telemetry import configure_logs
 from app.settings import Settings
 

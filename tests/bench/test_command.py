@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from app.bench.tables import BEGIN, END
+from app.bench.tables import MARKERS
 from tests.conftest import free_port
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis, pytest.mark.slow]
+
+ONE_CPU_RUN = ("--cpu-runs", "1")
 
 
 async def started(*arguments, command="fetches", **environment):
@@ -60,10 +62,12 @@ def processes_at(place):
 
 async def test_everything_is_written_and_the_table_printed(demo_server, tmp_path):
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{BEGIN}\n{END}\nbehind\n")
+    readme.write_text("\n".join(["before", *MARKERS, "behind", ""]))
     written = ["--json", tmp_path / "f.json", "--html", tmp_path / "f.html", "--markdown", readme]
 
-    status, out, err = await run("--url", demo_server.url, "--runs", "2", "--round-trip-ms", "10", *map(str, written))
+    status, out, err = await run(
+        "--url", demo_server.url, "--runs", "2", *ONE_CPU_RUN, "--round-trip-ms", "10", *map(str, written)
+    )
 
     assert status == 0, err
     assert "careful REST" in out
@@ -76,7 +80,7 @@ async def test_everything_is_written_and_the_table_printed(demo_server, tmp_path
 
 
 async def test_server_on_the_configured_port_is_found(demo_server):
-    status, out, err = await run("--runs", "1", FEEDGRAPH_PORT=demo_server.url.rpartition(":")[2])
+    status, out, err = await run("--runs", "1", *ONE_CPU_RUN, FEEDGRAPH_PORT=demo_server.url.rpartition(":")[2])
 
     assert status == 0, err
     assert demo_server.url in out
@@ -101,8 +105,7 @@ async def test_what_cannot_be_done_ends_with_one_sentence_before_anything_is_sta
 
 async def test_server_of_its_own_has_demo_data_and_is_gone_afterwards(temporary):
     status, out, err = await run(
-        "--runs",
-        "1",
+        *("--runs", "1", *ONE_CPU_RUN),
         FEEDGRAPH_PORT=str(free_port()),
         FEEDGRAPH_ENV="production",  # the run's own server does not inherit it, nor the database
         DATABASE_URL="postgresql://nobody@127.0.0.1:9/none",

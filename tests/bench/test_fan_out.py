@@ -16,7 +16,7 @@ from app.bench import fanout
 from app.bench.fanout import FanOut, Idle, Soak, Target
 from app.bench.listening import Crowd, Listener
 from app.bench.wire import CannotMeasure
-from app.cli.fan_out import program, show
+from app.cli.bench.fan_out import program, show
 from app.transports.realtime.hub import HUB
 from app.transports.realtime.news import NEXT, frame_header
 from tests.clients import TestServer
@@ -94,7 +94,7 @@ async def test_a_server_that_takes_no_more_listeners_cannot_be_measured(start_se
 @pytest.mark.slow
 @pytest.mark.parametrize("module", ["app.bench.loops.bare", "app.bench.loops.stock"])
 async def test_the_servers_to_compare_with_deliver(module: str):
-    with program("another", ["-m", module]) as target:
+    with program("another", module) as target:
         async with aiohttp.ClientSession() as session:
             report = await fanout.fan_out(session, target, listeners=3, events=10, rate=100)
     assert report.deliveries_per_s > 0

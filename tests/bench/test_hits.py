@@ -11,7 +11,7 @@ from rich.console import Console
 from app.bench.hits import ACCEPT, EXECUTED, FLOOR, HIT, HitsPlan, HitsReport, Sample, address_of, measure, register
 from app.bench.hits_tables import as_json, print_table, verdict
 from app.bench.wire import CannotMeasure
-from app.cli.bench import free_port, program
+from app.cli.bench.servers import free_port, program
 from tests.bench.conftest import quiet
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]

@@ -14,12 +14,14 @@ from app.bench import page, tables
 from app.bench.clients import CLIENTS
 from app.bench.columns import columns_of
 from app.bench.fetches import Cost, Report
+from app.bench.reports import write_markdown
 from app.bench.screens import SCREENS, Target
-from app.bench.tables import BEGIN, END
+from app.bench.tables import MARKERS
 from app.bench.wire import CannotMeasure
 from tests.bench.conftest import plan_for
 
 URL = "http://127.0.0.1:8000"
+BEGIN, END = MARKERS
 VOID_ELEMENTS = {"meta", "link", "rect", "br"}
 
 
@@ -85,7 +87,7 @@ def test_markdown_replaces_what_stands_between_the_markers_and_nothing_else(tmp_
     path.write_text(f"{before}{BEGIN}\nold | table\n{END}{behind}", encoding="utf-8")
 
     for _ in range(2):  # the second time it replaces its own
-        tables.write_markdown(path, made_up())
+        write_markdown(path, tables.as_markdown(made_up()), MARKERS)
         text = path.read_text(encoding="utf-8")
         assert text.startswith(f"{before}{BEGIN}\n")
         assert text.endswith(f"\n{END}{behind}")
@@ -97,7 +99,7 @@ def test_markdown_replaces_what_stands_between_the_markers_and_nothing_else(tmp_
 
 
 def test_markdown_begins_a_file_that_is_not_there(tmp_path):
-    tables.write_markdown(tmp_path / "new.md", made_up())
+    write_markdown(tmp_path / "new.md", tables.as_markdown(made_up()), MARKERS)
     assert (tmp_path / "new.md").read_text(encoding="utf-8").startswith(f"{BEGIN}\n\n| screen | client | requests |")
 
 
@@ -107,7 +109,7 @@ def test_markdown_file_without_its_place_stays_as_it_is(tmp_path, text):
     path.write_text(text, encoding="utf-8")
 
     with pytest.raises(CannotMeasure, match=r"README\.md must have the lines"):
-        tables.write_markdown(path, made_up())
+        write_markdown(path, tables.as_markdown(made_up()), MARKERS)
     assert path.read_text(encoding="utf-8") == text
 
 

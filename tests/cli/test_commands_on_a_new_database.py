@@ -1,9 +1,8 @@
 """Commands on a database that nobody has migrated yet: they bring it up to date, and say the rest in a sentence."""
 
-import os
+import asyncio
+import re
 import secrets
-import subprocess
-import sys
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -12,20 +11,17 @@ from app.infra import database, migrations
 
 
 @pytest.fixture
-async def new_database(servers, addresses):
-    """The address of a database without tables."""
+async def new_database(addresses, monkeypatch):
+    """The address of a database without tables, which is also that of the commands."""
     name = f"feedgraph_new_{secrets.token_hex(6)}"
     admin, pool = await database.connect(addresses.database_url, pool_size=1, acquire_timeout_s=10, statement_timeout_s=60)
     await admin.execute(f"create database {name}")
-    yield urlunsplit(urlsplit(addresses.database_url)._replace(path=f"/{name}"))
+    address = urlunsplit(urlsplit(addresses.database_url)._replace(path=f"/{name}"))
+    monkeypatch.setenv("DATABASE_URL", address)
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    yield address
     await admin.execute(f"drop database {name} with (force)")
     await database.close(pool, timeout_s=5)
-
-
-def feedgraph(database_url: str, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "DATABASE_URL": database_url, "REDIS_URL": "redis://127.0.0.1:1"}
-    command = [sys.executable, "-m", "app", *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.mark.parametrize(
@@ -37,23 +33,50 @@ def feedgraph(database_url: str, *words: str) -> subprocess.CompletedProcess[str
         (("tokens", "create", "--user", "ada"), "There is no user named 'ada'."),
     ],
 )
-async def test_what_is_not_there_is_said_in_a_sentence(new_database, words, sentence):
-    ended = feedgraph(new_database, *words)
-    assert ended.returncode == 2
-    assert sentence in ended.stderr
-    assert "Traceback" not in ended.stderr
+@pytest.mark.usefixtures("new_database")
+def test_what_is_not_there_is_said_in_a_sentence(feedgraph, words, sentence):
+    ended = feedgraph(*words)
+    assert (ended.status, ended.out) == (2, b"")
+    assert ended.err.splitlines()[-1].startswith(f"feedgraph: {sentence}")
 
 
-async def test_migrate_says_what_it_did_and_then_that_nothing_is_left(new_database):
-    assert f"Applied {len(migrations.files())} migrations." in feedgraph(new_database, "migrate").stderr
-    assert "up to date" in feedgraph(new_database, "migrate").stderr
+@pytest.mark.parametrize(
+    ("database_url", "reason"),
+    [
+        ("postgresql://app@no-such-host.invalid/feedgraph", "."),
+        ("postgresql:///feedgraph?host=/no/such/directory", "No such file"),
+        ("postgresql://app@127.0.0.1:port/feedgraph", "port"),
+        ("mysql://root@127.0.0.1/feedgraph", r"begin with postgresql://"),
+        ("nonsense", "."),
+    ],
+)
+def test_a_wrong_address_is_said_in_a_sentence(feedgraph, monkeypatch, database_url, reason):
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    ended = feedgraph("migrate")
+    assert ended.status == 2
+    assert re.fullmatch(r"feedgraph: .*DATABASE_URL.*\n", ended.err)
+    assert re.search(reason, ended.err)
 
 
-async def test_a_token_that_was_made_is_alone_on_standard_output(new_database):
-    assert feedgraph(new_database, "demo", "--users", "123", "--posts", "30", "--replies", "0").returncode == 0
-    db, pool = await database.connect(new_database, pool_size=1, acquire_timeout_s=10, statement_timeout_s=60)
-    username = await db.fetchval("select username from users where id = 123")
-    ended = feedgraph(new_database, "tokens", "create", "--user", username, "--unlimited")
-    assert ended.returncode == 0
-    assert await db.fetchval("select unlimited from sessions where token_hash = sha256($1::bytea)", ended.stdout.strip().encode())
+@pytest.mark.usefixtures("new_database")
+def test_migrate_says_what_it_did_and_then_that_nothing_is_left(feedgraph):
+    assert f"Applied {len(migrations.files())} migrations." in feedgraph("migrate").err
+    assert "up to date" in feedgraph("migrate").err
+
+
+def test_a_token_that_was_made_is_alone_on_standard_output(feedgraph, new_database):
+    assert feedgraph("demo", "--users", "123", "--posts", "30", "--replies", "0").status == 0
+    [username] = asyncio.run(fetched(new_database, "select username from users where id = 123"))
+    ended = feedgraph("tokens", "create", "--user", username, "--unlimited")
+    assert ended.status == 0
+    token = ended.out.strip()
+    question = "select unlimited from sessions where token_hash = sha256($1::bytea)"
+    assert asyncio.run(fetched(new_database, question, token)) == [True]
+
+
+async def fetched(address, statement, *values):
+    """Return the first column of a statement's rows."""
+    db, pool = await database.connect(address, pool_size=1, acquire_timeout_s=10, statement_timeout_s=60)
+    rows = await db.fetch(statement, *values)
     await database.close(pool, timeout_s=5)
+    return [row[0] for row in rows]

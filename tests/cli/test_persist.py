@@ -1,22 +1,30 @@
 """`feedgraph persist`: from .graphql files to the manifest of trusted documents."""
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Ended
+
+Command = Callable[..., Ended]
+
 QUERY = "query User($id: ID!) {\n  user(id: $id) { username }\n}\n"
 BOTH = 'query A { __typename }\r\n\r\nmutation B { likePost(id: "1") { post { id } } }'
 
 
-def persist(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[bytes]:
-    """Run the command in a folder."""
-    command = [sys.executable, "-m", "app", "persist", *map(str, arguments)]
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "COLUMNS": "20"}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, timeout=60, check=False)
+@pytest.fixture
+def persist(feedgraph: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command, run in a folder."""
+    monkeypatch.setenv("COLUMNS", "20")  # what it says is not broken into lines of the terminal's width
+
+    def run(*arguments: object, cwd: Path) -> Ended:
+        monkeypatch.chdir(cwd)
+        return feedgraph("persist", *arguments)
+
+    return run
 
 
 @pytest.fixture
@@ -31,30 +39,30 @@ def documents(tmp_path: Path) -> Path:
     return folder
 
 
-def test_each_file_is_a_document_under_the_hash_of_its_exact_text(documents: Path):
+def test_each_file_is_a_document_under_the_hash_of_its_exact_text(persist: Command, documents: Path):
     ran = persist(documents, "--out", "manifest.json", cwd=documents.parent)
-    assert ran.returncode == 0, ran.stderr
+    assert ran.status == 0, ran.err
     manifest = json.loads((documents.parent / "manifest.json").read_bytes())
     assert manifest == {f"sha256:{sha256(text.encode()).hexdigest()}": text for text in (QUERY, BOTH)}
 
 
-def test_the_same_documents_give_the_same_bytes_wherever_they_lie(documents: Path, tmp_path: Path):
+def test_the_same_documents_give_the_same_bytes_wherever_they_lie(persist: Command, documents: Path, tmp_path: Path):
     (documents / "user.graphql").rename(documents / "deep" / "renamed.graphql")
     elsewhere = persist(documents, cwd=tmp_path)
     (documents / "deep" / "both.graphql").rename(documents / "a.graphql")
-    assert persist(".", cwd=documents).stdout == elsewhere.stdout
-    assert elsewhere.stdout.endswith(b"\n}\n")
+    assert persist(".", cwd=documents).out == elsewhere.out
+    assert elsewhere.out.endswith(b"\n}\n")
 
 
-def test_what_is_wrong_is_told_by_file_and_line_and_nothing_is_written(documents: Path):
+def test_what_is_wrong_is_told_by_file_and_line_and_nothing_is_written(persist: Command, documents: Path):
     (documents / "field.graphql").write_text("query X {\n  __typename\n  nonsense\n}")
     (documents / "syntax.graphql").write_text("query X {\n")
     (documents / "fragment.graphql").write_text("fragment F on User { id }")
     (documents / "deep.graphql").write_text("{ latestPosts { edges { node " + "{ inReplyTo " * 20 + "{ id }" + "}" * 20 + "} } }")
     (documents / "bytes.graphql").write_bytes(b"\xff")
     ran = persist("documents", "--out", "manifest.json", cwd=documents.parent)
-    assert ran.returncode == 2
-    told = ran.stderr.decode().splitlines()
+    assert ran.status == 2
+    told = ran.err.splitlines()
     assert told[0].startswith("documents/bytes.graphql:1:1: It cannot be read as UTF-8")
     assert told[1].startswith("documents/deep.graphql:1:1: The document nests deeper than 12 fields")
     assert told[2].startswith("documents/field.graphql:3:3: Cannot query field 'nonsense' on type 'Query'")
@@ -64,16 +72,16 @@ def test_what_is_wrong_is_told_by_file_and_line_and_nothing_is_written(documents
     assert not (documents.parent / "manifest.json").exists()
 
 
-def test_check_says_whether_the_manifest_is_current_and_changes_nothing(documents: Path):
+def test_check_says_whether_the_manifest_is_current_and_changes_nothing(persist: Command, documents: Path):
     out = documents.parent / "manifest.json"
-    assert persist(documents, "--out", out, "--check", cwd=documents).returncode == 2
-    assert persist(documents, "--out", out, cwd=documents).returncode == 0
-    assert persist(documents, "--out", out, "--check", cwd=documents).returncode == 0
+    assert persist(documents, "--out", out, "--check", cwd=documents).status == 2
+    assert persist(documents, "--out", out, cwd=documents).status == 0
+    assert persist(documents, "--out", out, "--check", cwd=documents).status == 0
     before = out.read_bytes()
     (documents / "user.graphql").write_bytes(QUERY.encode() + b"\n")
     ran = persist(documents, "--out", out, "--check", cwd=documents)
-    assert ran.returncode == 2
-    assert b"run `feedgraph persist`" in ran.stderr
+    assert ran.status == 2
+    assert "run `feedgraph persist`" in ran.err
     assert out.read_bytes() == before
 
 
@@ -85,6 +93,6 @@ def test_check_says_whether_the_manifest_is_current_and_changes_nothing(document
         (["documents", "--out", "no/such/folder"], "feedgraph: no/such/folder cannot be written: No such file or directory."),
     ],
 )
-def test_what_cannot_work_is_said_in_one_sentence(documents: Path, arguments: list[str], sentence: str):
+def test_what_cannot_work_is_said_in_one_sentence(persist: Command, documents: Path, arguments: list[str], sentence: str):
     ran = persist(*arguments, cwd=documents.parent)
-    assert (ran.returncode, ran.stderr.decode().splitlines()) == (2, [sentence])
+    assert (ran.status, ran.err.splitlines()) == (2, [sentence])

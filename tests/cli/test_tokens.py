@@ -4,6 +4,9 @@ import os
 import sys
 from asyncio.subprocess import PIPE, create_subprocess_exec
 
+import pytest
+
+from tests.cli.conftest import Ended
 from tests.clients import TestServer
 
 
@@ -27,6 +30,8 @@ async def test_a_token_signs_its_user_in(server: TestServer, addresses):
         assert answer.headers["RateLimit-Policy"].startswith(f'"{budget}"')
 
 
-async def test_nobody_gets_no_token(db, addresses):
-    status, out, err = await created(addresses, "--user", "nobody_at_all", "--unlimited")
-    assert (status, out, err) == (2, "", "feedgraph: There is no user named 'nobody_at_all'.\n")
+@pytest.mark.usefixtures("db")
+def test_nobody_gets_no_token(feedgraph, monkeypatch, addresses):
+    monkeypatch.setenv("DATABASE_URL", addresses.database_url)
+    ended = feedgraph("tokens", "create", "--user", "nobody_at_all", "--unlimited")
+    assert ended == Ended(2, b"", "feedgraph: There is no user named 'nobody_at_all'.\n")

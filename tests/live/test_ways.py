@@ -15,15 +15,12 @@ from playwright.async_api import Browser
 from app import services
 from app.domain.models import Post
 from app.services.sightings import Sightings
-from tests.browsers import browser, chromium_path
 from tests.clients import TestServer
 from tests.conftest import free_port
 from tests.faults.programs import Backend, backend, program
 from tests.faults.traffic import Traffic
 from tests.live.nodes import until
 from tests.live.ways import EVENTS, GRAPHQL_WAYS, REST_WAYS, STREAM, Frame, Heard, Listening, first, frames, long_poll, sse
-
-__all__ = ["browser", "chromium_path"]  # fixtures
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 

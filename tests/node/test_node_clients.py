@@ -2,13 +2,10 @@
 
 import asyncio
 import json
-import os
 import subprocess
-import sys
-import tempfile
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +14,13 @@ import pytest
 
 from tests.clients import TestServer
 from tests.conftest import free_port
+from tests.faults.programs import Program, program, temporary_home
 from tests.needed import missing
 
 pytestmark = pytest.mark.node
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-FEEDGRAPH = Path(sys.executable).with_name("feedgraph")
 PATIENCE_S = 40
 SIGN_UP = 'mutation { signUp(input: {username: "writer", password: "correct horse", name: "W"}) { token } }'
 CREATE = "mutation($content: String!) { createPost(input: {content: $content}) { post { id } } }"
@@ -120,44 +117,12 @@ def live_module(node: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 # A server that is killed and started again on the same data.
 
 
-@contextmanager
-def temporary_home() -> Iterator[str]:
-    """Give a data directory; as root, the embedded PostgreSQL runs under another account, which must get in."""
-    with tempfile.TemporaryDirectory(prefix="feedgraph-node-") as home:
-        Path(home).chmod(0o755)
-        yield home
-
-
 @asynccontextmanager
-async def served(home: str, port: int) -> AsyncIterator[Process]:
+async def served(home: Path, port: int) -> AsyncIterator[Program]:
     """Run `feedgraph serve` until it is ready; kill -9 it at the end of the context."""
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("FEEDGRAPH_", "DATABASE_", "REDIS_"))
-    }
-    environment |= {"FEEDGRAPH_DATA_DIR": home, "FEEDGRAPH_PORT": str(port)}
-    process = await asyncio.create_subprocess_exec(
-        str(FEEDGRAPH), "serve", cwd=home, env=environment, stderr=DEVNULL, stdout=DEVNULL
-    )
-    try:
-        await ready(process, port)
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def ready(process: Process, port: int) -> None:
-    """Wait until the server answers that it is ready."""
-    async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as http:
-        while process.returncode is None:
-            try:
-                async with http.get(f"http://127.0.0.1:{port}/readyz") as response:
-                    if response.status == 200:
-                        return
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.05)
-    raise AssertionError("the server ended before it was ready")
+    async with program(port, FEEDGRAPH_DATA_DIR=str(home)) as server:
+        yield server
+        server.kill()
 
 
 async def asked(port: int, query: str, variables: dict[str, Any], token: str | None = None) -> dict[str, Any]:
@@ -218,9 +183,9 @@ async def test_our_own_client_keeps_its_position_when_the_server_stops_and_comes
             async with script(node, "live.mjs", str(live_module), f"ws://127.0.0.1:{port}/graphql", "3") as listener:
                 forms = [await next_event(listener, "form") for _ in FORMS]
                 await next_event(listener, "position")
-                server.terminate()  # before it heard anything: it knows where it began
+                server.process.terminate()  # before it heard anything: it knows where it began
                 assert (await next_event(listener, "closed"))["code"] == 1001
-                await server.wait()
+                await server.ended()
                 async with served(home, elsewhere):  # where the listener does not look
                     await written(elsewhere, token, "a", "b")
                 async with served(home, port):

@@ -10,6 +10,8 @@ from contextlib import suppress
 import uvloop
 from aiohttp import WSMsgType, web
 
+from app.bench.serving import serve
+
 POST = b'{"id":"7399036526592000000","title":"Post 1000","author":{"name":"Somebody"}}'
 MESSAGE = b'{"type":"next","payload":{"data":{"postAdded":%b}},"id":"1"}' % POST
 FRAME = bytes((0x81, 126)) + len(MESSAGE).to_bytes(2, "big") + MESSAGE
@@ -38,22 +40,6 @@ async def graphql(request: web.Request) -> web.StreamResponse:
     return socket
 
 
-async def ready(_request: web.Request) -> web.Response:
-    """Say that the program has started."""
-    return web.Response()
-
-
-async def serve(port: int) -> None:
-    """Serve until the program is ended."""
-    app = web.Application()
-    app.router.add_route("*", "/graphql", graphql)
-    app.router.add_get("/readyz", ready)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    await asyncio.Event().wait()
-
-
 if __name__ == "__main__":
     with suppress(KeyboardInterrupt):
-        uvloop.run(serve(int(sys.argv[1])))
+        uvloop.run(serve({"/graphql": graphql}, int(sys.argv[1])))

@@ -7,9 +7,10 @@ from contextlib import suppress
 
 import strawberry
 import uvloop
-from aiohttp import web
 from strawberry.aiohttp.views import GraphQLView
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+
+from app.bench.serving import serve
 
 QUEUES: set[asyncio.Queue["Post"]] = set()
 
@@ -81,24 +82,10 @@ class Subscription:
             QUEUES.discard(queue)
 
 
-async def ready(_request: web.Request) -> web.Response:
-    """Say that the program has started."""
-    return web.Response()
-
-
-async def serve(port: int) -> None:
-    """Serve until the program is ended."""
-    schema = strawberry.Schema(Query, Mutation, Subscription)
-    app = web.Application()
-    view = GraphQLView(schema=schema, subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,))
-    app.router.add_route("*", "/graphql", view)
-    app.router.add_get("/readyz", ready)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    await asyncio.Event().wait()
-
+VIEW = GraphQLView(
+    schema=strawberry.Schema(Query, Mutation, Subscription), subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,)
+)
 
 if __name__ == "__main__":
     with suppress(KeyboardInterrupt):
-        uvloop.run(serve(int(sys.argv[1])))
+        uvloop.run(serve({"/graphql": VIEW}, int(sys.argv[1])))

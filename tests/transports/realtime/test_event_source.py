@@ -7,11 +7,8 @@ from urllib.parse import quote
 import pytest
 from playwright.async_api import Browser, Page
 
-from tests.browsers import browser, chromium_path
 from tests.conftest import free_port
 from tests.faults.programs import program
-
-__all__ = ["browser", "chromium_path"]  # fixtures
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.postgres]
 

@@ -3,10 +3,7 @@
 import pytest
 
 from app.transports import web
-from tests.browsers import browser, chromium_path
 from tests.needed import missing
-
-__all__ = ["browser", "chromium_path"]  # fixtures
 
 
 @pytest.fixture(scope="session")

@@ -2,19 +2,17 @@
 
 import asyncio
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from app.bench import hits_tables as tables
 from app.bench.hits import ACCEPT, HitsPlan, address_of, measure, register
 from app.bench.wire import CannotMeasure
-from app.cli.backends import say
-from app.cli.bench import FILE_WIDTH, behind_a_bar, free_port, own_home, program
-from app.cli.serve import leave
+from app.cli.bench.outputs import FILE_WIDTH
+from app.cli.bench.servers import free_port, own_home, program
+from app.cli.terminal import behind_a_bar, leave, output, say
 from app.domain.demo import DEMO_USER_ID
 from app.domain.errors import ConfigurationError
 from app.settings import PREFIX
@@ -46,7 +44,7 @@ def cache(
             with program(home, "app.bench.hits_floor", *floor, port=floor_port) as floor_pid:
                 plan = HitsPlan(port, pid, floor_port, floor_pid, str(user), seconds, rounds, connections)
                 report = behind_a_bar(lambda tell: measure(plan, tell))
-        tables.print_table(report, Console(width=None if sys.stdout.isatty() else FILE_WIDTH))
+        tables.print_table(report, output(FILE_WIDTH))
         if json is not None:
             json.write_bytes(tables.as_json(report))
             say(f"Wrote {json}.")

@@ -2,10 +2,7 @@
 
 import resource
 import signal
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -20,22 +17,23 @@ from rich.table import Table
 from app.bench import fanout as measuring
 from app.bench.fanout import FanOut, Idle, Soak, Target
 from app.bench.wire import CannotMeasure
-from app.cli.backends import say
-from app.cli.bench import FILE_WIDTH, await_ready, free_port, own_environment, stop
-from app.cli.serve import leave
+from app.cli.bench import servers
+from app.cli.bench.outputs import FILE_WIDTH
+from app.cli.bench.servers import free_port, own_home
+from app.cli.terminal import leave, output, say
 from app.domain.errors import ConfigurationError
-from app.infra.embedded.process import dying_with_parent
 from app.settings import PREFIX
 
 LISTENERS_AT_MOST = 100_000
 SPARE_DESCRIPTORS = 200
+OURS = "app"
 UNLIMITED = {  # what a crowd on one address needs
-    "MAX_SOCKETS_PER_ADDRESS": str(LISTENERS_AT_MOST),
-    "ANONYMOUS_POINTS": "1000000000",
-    "ANONYMOUS_POINTS_PER_S": "100000000",
-    "SIGNED_IN_POINTS": "1000000000",
-    "SIGNED_IN_POINTS_PER_S": "100000000",
-    "LOG_LEVEL": "error",
+    f"{PREFIX}MAX_SOCKETS_PER_ADDRESS": str(LISTENERS_AT_MOST),
+    f"{PREFIX}ANONYMOUS_POINTS": "1000000000",
+    f"{PREFIX}ANONYMOUS_POINTS_PER_S": "100000000",
+    f"{PREFIX}SIGNED_IN_POINTS": "1000000000",
+    f"{PREFIX}SIGNED_IN_POINTS_PER_S": "100000000",
+    f"{PREFIX}LOG_LEVEL": "error",
 }
 
 
@@ -55,7 +53,7 @@ def fan_out(
         reports = uvloop.run(measured(listeners, idle, soak, events, rate, compare=compare))
     except (CannotMeasure, aiohttp.ClientError) as error:
         raise ConfigurationError(str(error)) from error
-    show(reports, Console(width=None if sys.stdout.isatty() else FILE_WIDTH))
+    show(reports, output(FILE_WIDTH))
     if json is not None:
         json.write_bytes(orjson.dumps([measuring.as_dict(report) for report in reports], option=orjson.OPT_INDENT_2))
         say(f"Wrote {json}.")
@@ -83,19 +81,19 @@ async def measured(  # one for each option
     async with aiohttp.ClientSession() as session:
         for name, module in others:
             say(f"Measuring {name} …")
-            with program(name, ["-m", module]) as target:
+            with program(name, module) as target:
                 few = events if name == "bare loop" else max(10, events // 10)  # stock takes its time
                 reports.append(
                     await measuring.fan_out(session, target, listeners=listeners, events=few, rate=rate if few == events else 1)
                 )
         say("Measuring feedgraph …")
-        with program("feedgraph", ["-m", "app", "serve"]) as target:
+        with program("feedgraph", OURS) as target:
             token = await measuring.signed_up(session, target.url)
             ours = Target(target.name, target.url, target.pid, token)
             reports.append(await measuring.fan_out(session, ours, listeners=listeners, events=events, rate=rate))
         for work in ([measuring.idle] if idle else []) + ([measuring.soak] if soak else []):  # each with a process of its own
             say(f"Measuring {work.__name__} …")
-            with program("feedgraph", ["-m", "app", "serve"]) as target:
+            with program("feedgraph", OURS) as target:
                 ours = Target(target.name, target.url, target.pid, await measuring.signed_up(session, target.url))
                 if work is measuring.idle:
                     reports.append(await measuring.idle(session, ours, listeners=idle))
@@ -105,33 +103,16 @@ async def measured(  # one for each option
 
 
 @contextmanager
-def program(name: str, arguments: Sequence[str]) -> Iterator[Target]:
-    """Run a server until the context ends.
+def program(name: str, module: str) -> Iterator[Target]:
+    """Run a server, ours or one to compare with, until the context ends.
 
     Raises:
         ConfigurationError: it did not start.
     """
-    with tempfile.TemporaryDirectory(prefix="feedgraph-bench-") as folder:
-        home = Path(folder)
-        home.chmod(0o755)  # as root, the embedded PostgreSQL runs under another account
-        port, log = free_port(), home / "log"
-        environment = own_environment(home, port) | {PREFIX + key: value for key, value in UNLIMITED.items()}
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, *arguments, *([] if "app" in arguments else [str(port)])],
-                cwd=home,  # no .env there: whatever database is configured, this must not land in it
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,  # the terminal's Ctrl-C is for us; we stop it
-                preexec_fn=dying_with_parent(signal.SIGTERM, set()),  # noqa: PLW1509  # it only makes two system calls
-            )
-        try:
-            await_ready(process, port, log)
-            yield Target(name, f"http://127.0.0.1:{port}", process.pid)
-        finally:
-            stop(process)
+    port = free_port()
+    arguments = ["serve"] if module == OURS else [str(port)]
+    with own_home() as home, servers.program(home, module, *arguments, port=port, **UNLIMITED) as pid:
+        yield Target(name, f"http://127.0.0.1:{port}", pid)
 
 
 def show(reports: list[FanOut | Idle | Soak], console: Console) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -11,17 +10,16 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
 
 from app import services, stores, wiring
 from app.bench import engine_tables as tables
 from app.bench.engine import BY_HAND, FLOOR, PLAN, STOCK, EnginePlan, Variant, measure
-from app.bench.tables import put_into
+from app.bench.reports import write_markdown
 from app.bench.wire import CannotMeasure
 from app.cli import demo as demo_command
-from app.cli.backends import say
-from app.cli.bench import FILE_WIDTH, behind_a_bar, free_port, program, refuse_unwritable
-from app.cli.serve import leave
+from app.cli.bench.outputs import FILE_WIDTH, refuse_unwritable
+from app.cli.bench.servers import free_port, program
+from app.cli.terminal import behind_a_bar, leave, output, say
 from app.domain.demo import DEMO_USER_ID
 from app.domain.errors import ConfigurationError
 from app.infra import embedded
@@ -54,9 +52,7 @@ def engine(  # noqa: PLR0913, PLR0917  # a command has as many arguments as opti
     size = WorldSize(users, posts, replies, follows, likes)
     home = data_dir.expanduser().absolute()
     try:
-        refuse_unwritable([json, markdown], None)
-        if markdown is not None and markdown.exists():
-            put_into(markdown.read_text(encoding="utf-8"), "", name=str(markdown), markers=tables.MARKERS)
+        refuse_unwritable([json], markdown, tables.MARKERS)
         for log in home.glob("log-*"):  # of the last run's servers
             log.unlink()
         with embedded.running(home, say=say) as addresses, ExitStack() as stack:
@@ -64,11 +60,11 @@ def engine(  # noqa: PLR0913, PLR0917  # a command has as many arguments as opti
             variants = [stack.enter_context(started(home, addresses, name)) for name in (PLAN, STOCK, FLOOR)]
             plan = EnginePlan(variants, postgres_pid(home), token, users, seconds, rounds, connections)
             report = behind_a_bar(lambda tell: measure(plan, tell))
-        tables.print_table(report, Console(width=None if sys.stdout.isatty() else FILE_WIDTH))
+        tables.print_table(report, output(FILE_WIDTH))
         if json is not None:
             json.write_bytes(tables.as_json(report))
         if markdown is not None:
-            tables.write_markdown(markdown, report)
+            write_markdown(markdown, tables.as_markdown(report), tables.MARKERS)
     except CannotMeasure as error:
         raise ConfigurationError(str(error)) from error
 

@@ -1,6 +1,5 @@
-"""`feedgraph bench`: measures a running server, or one that is started for it."""
+"""The servers that a benchmark measures: one that runs already, or ones that are started for a run and end with it."""
 
-import asyncio
 import http.client
 import os
 import signal
@@ -9,114 +8,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-from app.bench import fetches as measuring
-from app.bench import page, tables
-from app.bench.fetches import Plan, Report
-from app.bench.wire import CannotMeasure
-from app.cli.backends import console, say
-from app.cli.serve import leave
-from app.domain.demo import DEMO_TOKEN, DEMO_USER_ID
+from app.cli.terminal import console, say
 from app.domain.errors import ConfigurationError
 from app.infra.embedded.process import dying_with_parent
 from app.settings import PREFIX, Settings
 
-Result = TypeVar("Result")
-Tell: TypeAlias = Callable[[str, int, int], None]
-
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 10
 POLL_S = 0.1
-FILE_WIDTH = 160  # characters, where standard output is no terminal
-
-app = typer.Typer(help="Measure a server as its clients see it.", no_args_is_help=True)
-
-
-@app.callback()
-def bench() -> None:
-    """Measure a server as its clients see it."""
-
-
-@app.command()
-def fetches(  # noqa: PLR0913, PLR0917  # a command has as many arguments as options
-    url: Annotated[
-        str | None,
-        typer.Option(
-            help="Server to measure. Default: the one on the configured port; none there: one of its own, with demo data."
-        ),
-    ] = None,
-    user: Annotated[str, typer.Option(help="Whose profile is fetched.")] = str(DEMO_USER_ID),
-    token: Annotated[
-        str, typer.Option(help="Token of the person whose home feed is fetched.", show_default="the demo user's")
-    ] = "",
-    post: Annotated[str | None, typer.Option(help="Post of the thread. Default: the newest with 20 replies.")] = None,
-    runs: Annotated[int, typer.Option(min=1, max=1_000, help="Timed runs; times are their medians.")] = 9,
-    round_trip_ms: Annotated[float, typer.Option(min=0, max=10_000, help="Delay of a distant server, for the last column.")] = 50,
-    every: Annotated[
-        bool, typer.Option("--all", help="Every way, not only the usual three: REST tuned by fields=, include= and gRPC as well.")
-    ] = False,
-    grpc: Annotated[
-        str | None, typer.Option(help="Where the server listens for gRPC, for --all.", show_default="the port beside the url's")
-    ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Write a page with plots.")] = None,
-    markdown: Annotated[
-        Path | None, typer.Option(help=f"Put the table into this file, between {tables.BEGIN} and {tables.END}.")
-    ] = None,
-) -> None:
-    """Fetch the same screens by naive REST, careful REST, GraphQL and (--all) tuned REST and gRPC; compare what each costs."""
-    signal.signal(signal.SIGTERM, leave)
-    writers: list[tuple[Path | None, Callable[[Path, Report], Any]]] = [
-        (json, lambda path, report: path.write_bytes(tables.as_json(report))),
-        (html, lambda path, report: path.write_text(page.as_html(report), encoding="utf-8")),
-        (markdown, tables.write_markdown),
-    ]
-    try:
-        refuse_unwritable([json, html, markdown], markdown)
-        with server(url) as address:
-            own_grpc = grpc or grpc_beside(address) if every else None
-            plan = Plan(address, user, token or DEMO_TOKEN, post, runs, round_trip_ms, every=every, grpc=own_grpc)
-            report = behind_a_bar(lambda tell: measuring.measure(plan, tell))
-        tables.print_table(report, Console(width=None if sys.stdout.isatty() else FILE_WIDTH))
-        for path, write in writers:
-            if path is not None:
-                write(path, report)
-                say(f"Wrote {path}.")
-    except CannotMeasure as error:
-        raise ConfigurationError(str(error)) from error
-    except OSError as error:
-        raise ConfigurationError(f"Cannot write {error.filename}: {error.strerror}.") from error
-
-
-def refuse_unwritable(paths: list[Path | None], markdown: Path | None) -> None:
-    """Say before anything is measured that its result would have no place.
-
-    Raises:
-        ConfigurationError: a path is a directory, or lies in one that is not there.
-        CannotMeasure: the Markdown file has no place for the table.
-    """
-    for path in filter(None, paths):
-        if path.is_dir() or not path.absolute().parent.is_dir():
-            raise ConfigurationError(f"Cannot write {path}: it is a directory, or lies in one that does not exist.")
-    if markdown is not None and markdown.exists():
-        tables.put_into(markdown.read_text(encoding="utf-8"), "", name=str(markdown))
-
-
-def behind_a_bar(work: Callable[[Tell], Coroutine[Any, Any, Result]]) -> Result:
-    """Return what the work gives, which tells a progress bar what it does, how much of it is done, and of how much."""
-    columns = TextColumn("{task.description:>20}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
-        bar = display.add_task("", total=None)
-        return asyncio.run(work(lambda what, done, total: display.update(bar, description=what, completed=done, total=total)))
 
 
 @contextmanager

@@ -1,23 +1,19 @@
 """`feedgraph bench live`: every way of listening on the same stream of posts."""
 
-import asyncio
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.bench import live_tables
-from app.bench.live import INTERVALS_S, LivePlan, LiveReport, measure
+from app.bench.live import INTERVALS_S, LivePlan, measure
 from app.bench.wire import CannotMeasure
-from app.cli.backends import console, say
-from app.cli.bench import FILE_WIDTH, own_server, refuse_unwritable
-from app.cli.serve import leave
+from app.cli.bench.outputs import FILE_WIDTH, refuse_unwritable
+from app.cli.bench.servers import own_server
+from app.cli.terminal import behind_a_bar, leave, output, say
 from app.domain.demo import DEMO_TOKEN
 from app.domain.errors import ConfigurationError
 
@@ -38,11 +34,12 @@ def live(  # noqa: PLR0913, PLR0917  # a command has as many arguments as option
     """Compare short polling, long polling, server-sent events and WebSockets on the same stream of posts."""
     signal.signal(signal.SIGTERM, leave)
     try:
-        refuse_unwritable([json, html], None)
+        refuse_unwritable([json, html])
         with server(url) as address:
             intervals = tuple(interval or INTERVALS_S)
-            report = measured(LivePlan(address, token or DEMO_TOKEN, listener_token, clients, rate, seconds, intervals))
-        live_tables.print_table(report, Console(width=None if sys.stdout.isatty() else FILE_WIDTH))
+            plan = LivePlan(address, token or DEMO_TOKEN, listener_token, clients, rate, seconds, intervals)
+            report = behind_a_bar(lambda tell: measure(plan, tell))
+        live_tables.print_table(report, output(FILE_WIDTH))
         if json is not None:
             json.write_bytes(live_tables.as_json(report))
         if html is not None:
@@ -62,13 +59,3 @@ def server(url: str | None) -> Iterator[str]:
     say("Starting a server with demo data for this run …")
     with own_server(**ROOMY) as address:
         yield address
-
-
-def measured(plan: LivePlan) -> LiveReport:
-    """Carry the plan out behind a progress bar."""
-    columns = TextColumn("{task.description:>24}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
-        bar = display.add_task("", total=None)
-        return asyncio.run(
-            measure(plan, lambda what, done, total: display.update(bar, description=what, completed=done, total=total))
-        )
