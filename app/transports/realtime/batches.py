@@ -35,16 +35,18 @@ class Batch:
 
     def __init__(self, events: Sequence[Shown]) -> None:
         self._events = events
-        self._start = events[0].cursor.position - 1
+        self._epoch, self._start = events[0].cursor.epoch, events[0].cursor.position - 1
         self._by_listener: dict[tuple[int | None, int], Script] = {}
         self._by_news: dict[tuple[News, ...], Script] = {}
 
-    def script(self, viewer_id: int | None, position: int) -> Script:
-        """Return what a viewer's listener hears who has seen everything up to a position."""
-        key = (viewer_id, max(position, self._start))
-        script = self._by_listener.get(key)
+    def script(self, viewer_id: int | None, seen: EventCursor) -> Script:
+        """Return what a viewer's listener hears who has seen everything up to a cursor."""
+        if seen.epoch != self._epoch:
+            return NOTHING  # it was told of a gap meanwhile, and is behind it
+        position = seen.position if seen.position > self._start else self._start
+        script = self._by_listener.get((viewer_id, position))
         if script is None:
-            script = self._by_listener[key] = self._made(*key)
+            script = self._by_listener[viewer_id, position] = self._made(viewer_id, position)
         return script
 
     def _made(self, viewer_id: int | None, position: int) -> Script:
@@ -58,5 +60,11 @@ class Batch:
             news.append(item)
             if is_last := event.is_last or not is_heard:
                 break
-        heard = tuple(news)  # which is the last is a matter of the news: the same ones end the same way
-        return self._by_news.setdefault(heard, Script(heard, is_last=is_last))
+        heard = tuple(news)  # whoever hears the same ends the same way
+        script = self._by_news.get(heard)
+        if script is None:
+            script = self._by_news[heard] = Script(heard, is_last=is_last)
+        return script
+
+
+NOTHING = Script((), is_last=False)

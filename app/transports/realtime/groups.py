@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:  # the hub holds groups
     from app.transports.realtime.hub import Hub
 
 log = structlog.get_logger(__name__)
-
-Hearer: TypeAlias = tuple[Listener, EventCursor, Script]  # where the listener was, and what it hears from there on
 
 LONGEST_BACKLOG = 1_000  # events: a group that works more slowly than people write reads from the log instead
 LARGEST_BATCH = 16  # events that are told at once, when they happen faster than they are told
@@ -109,15 +107,10 @@ class Group:
     async def _tell(self, happenings: Sequence[Happening]) -> None:
         """Send events to everybody here who may hear of them and has not yet."""
         end = happenings[-1].event.position
-        waiting = [(listener, listener.cursor) for listener in self.live if listener.cursor.position < end]
-        viewer_ids = {listener.viewer_id for listener, _ in waiting}
+        waiting = [listener for listener in self.live if listener.cursor.position < end]
+        viewer_ids = {listener.viewer_id for listener in waiting}
         batch = Batch(await asyncio.gather(*(self._shown(happening, viewer_ids) for happening in happenings)))
-        hearers = [
-            (listener, cursor, script)
-            for listener, cursor in waiting
-            if (script := batch.script(listener.viewer_id, cursor.position)).bulletins
-        ]
-        await self._send_to(hearers, await self._paid(hearers))
+        await self._send_to(waiting, batch, await self._paid(waiting, batch))
 
     async def _shown(self, happening: Happening, viewer_ids: Collection[int | None]) -> Shown:
         """Return what an event is to those of the viewers who hear of it, and to the others."""
@@ -128,15 +121,15 @@ class Group:
             is_last = news is not None and await stream.is_last(happening)
         return Shown(happening.cursor, heard, news, gone(happening) if stream.ends_without_post else None, is_last)
 
-    async def _paid(self, hearers: Iterable[Hearer]) -> dict[str, Standing]:
+    async def _paid(self, waiting: Iterable[Listener], batch: Batch) -> dict[str, Standing]:
         """Charge each caller once for an event, however many of its listeners hear it; return who had points enough, by key.
 
         Of a caller's listeners, the one that is farthest behind hears whatever the others hear.
         """
         owed: dict[str, tuple[Caller, Script]] = {}
-        for listener, _, script in hearers:
-            known = owed.get(listener.caller.key)
-            if known is None or known[1].cost < script.cost:
+        for listener in waiting:
+            script, known = batch.script(listener.viewer_id, listener.cursor), owed.get(listener.caller.key)
+            if script.news and (known is None or known[1].cost < script.cost):
                 owed[listener.caller.key] = (listener.caller, script)
         standings = {}
         for caller, script in owed.values():
@@ -146,12 +139,13 @@ class Group:
                 standings[caller.key] = await self._hub.resources.budgets.pay(caller, script.cost)
         return standings
 
-    async def _send_to(self, hearers: Iterable[Hearer], paid: dict[str, Standing]) -> None:
+    async def _send_to(self, waiting: Iterable[Listener], batch: Batch, paid: dict[str, Standing]) -> None:
         live, wants_cost = self.live, self.subscription.wants_cost
-        for number, (listener, cursor, script) in enumerate(hearers, 1):
+        for number, listener in enumerate(waiting, 1):
             if number % SENT_AT_A_TIME == 0:
                 await asyncio.sleep(0)
-            if listener not in live or listener.cursor is not cursor:
+            script = batch.script(listener.viewer_id, listener.cursor)
+            if not script.news or listener not in live:
                 continue  # it left meanwhile, or has come back from elsewhere with all of this
             standing = paid.get(listener.caller.key)
             if standing is None:

@@ -65,18 +65,14 @@ class News:
 class Bulletin:
     """Answers that follow one another, sent in one write: a write costs a server more than everything else in a delivery."""
 
-    __slots__ = ("_chunk", "_frames", "_tail", "news")
+    __slots__ = ("_chunk", "_frames", "_tail", "cursor", "news")
 
     def __init__(self, news: Sequence[News]) -> None:
         self.news = news
+        self.cursor = news[-1].cursor  # up to where the log was seen by whoever got it
         self._tail: bytes | None = None  # of the frames that were put together last: most clients use the same ids
         self._frames = b""
         self._chunk: bytes | None = None
-
-    @property
-    def cursor(self) -> EventCursor:
-        """Where the log was seen up to by whoever got it."""
-        return self.news[-1].cursor
 
     def frame(self, tail: bytes) -> bytes:
         """Return the whole WebSocket frames of the `next` messages that end so."""
