@@ -164,8 +164,10 @@ class Socket:
         async with asyncio.timeout(timeout_s):
             while True:
                 message = await self.ws.receive()
+                if message.type is aiohttp.WSMsgType.CLOSE:  # what was said, even where the goodbye found nobody there any more
+                    return message.data, str(message.extra or "")
                 if message.type is not aiohttp.WSMsgType.TEXT:
-                    return self.ws.close_code, str(message.extra or "")
+                    return self.ws.close_code, ""
 
     async def close(self) -> None:
         """Close from this side."""

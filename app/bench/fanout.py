@@ -31,6 +31,7 @@ class Target:
     url: str
     pid: int
     token: str = ""  # of who writes
+    mutation: str = ""  # that makes the server tell of a post, with the variable $title; empty: feedgraph's
 
 
 @dataclass(slots=True)
@@ -46,6 +47,7 @@ class FanOut:
     one_event_ms: float  # from sending the post to the last listener's hearing, one post at a time, median
     paced_p50_ms: float  # the same at `rate` posts a second
     paced_p99_ms: float
+    paced_server_cpu_s_per_1000: float  # where each post goes out alone
 
 
 @dataclass(slots=True)
@@ -84,6 +86,7 @@ class Writer:
     def __init__(self, session: aiohttp.ClientSession, target: Target) -> None:
         self._session = session
         self._url = target.url + "/graphql"
+        self._mutation = target.mutation
         self._headers = {"Authorization": f"Bearer {target.token}"} if target.token else {}
 
     async def write(self, title: str) -> None:
@@ -93,6 +96,8 @@ class Writer:
             CannotMeasure: the server does not take it.
         """
         body = {"query": CREATE, "variables": {"input": {"content": "Hello", "title": title}}}
+        if self._mutation:
+            body = {"query": self._mutation, "variables": {"title": title}}
         async with self._session.post(self._url, json=body, headers=self._headers) as response:
             answer: Any = await response.json(content_type=None)
         if response.status != 200 or "errors" in answer:
@@ -131,7 +136,9 @@ async def fan_out(session: aiohttp.ClientSession, target: Target, *, listeners: 
         server_cpu, client_cpu = cpu_s(target.pid) - server_cpu, time.process_time() - client_cpu
         thousands = events * listeners / 1000
         alone = await one_event_ms(crowd, writer, 20)
-        paced = sorted(await paced_ms(crowd, writer, count=max(20, int(rate * 5)), rate=rate))
+        count, paced_cpu = max(20, int(rate * 5)), cpu_s(target.pid)
+        paced = sorted(await paced_ms(crowd, writer, count=count, rate=rate))
+        paced_cpu = cpu_s(target.pid) - paced_cpu
         return FanOut(
             target.name,
             listeners,
@@ -142,6 +149,7 @@ async def fan_out(session: aiohttp.ClientSession, target: Target, *, listeners: 
             statistics.median(alone),
             statistics.median(paced),
             paced[int(len(paced) * 0.99)],
+            paced_cpu / (count * listeners / 1000),
         )
     finally:
         crowd.close()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from app.bench import fanout
 from app.bench.fanout import FanOut, Idle, Soak, Target
 from app.bench.listening import Crowd, Listener
 from app.bench.wire import CannotMeasure
-from app.cli.bench.fan_out import program, show
+from app.cli.bench.fan_out import other_server, program, show
 from app.transports.realtime.hub import HUB
 from app.transports.realtime.news import NEXT, frame_header
 from tests.clients import TestServer
@@ -76,13 +77,23 @@ async def test_a_server_is_measured_in_every_way(start_server):
     assert len(said) == len(soaked.samples) >= 1
     await until(lambda: server.running.app[HUB].listeners == 0)  # none is left behind
     console = Console(width=160, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, ASYNC230
-    show([report, idle, soaked], console)
+    show([replace(report, name="another", deliveries_per_s=report.deliveries_per_s / 3), report, idle, soaked], console)
     text = console.export_text()
     console.file.close()
-    assert "feedgraph" in text
+    assert "beside another: 3.00 times the deliveries/s" in text
     assert "8 idle subscriptions" in text
     json.dumps([fanout.as_dict(part) for part in (report, idle, soaked)])
     assert [type(part) for part in (report, idle, soaked)] == [FanOut, Idle, Soak]
+
+
+async def test_a_server_of_ones_own_is_measured_by_a_mutation_of_its_own(server: TestServer):
+    target = other_server(server.url + "/", "mutation($title: String!) { createPost(input: {content: $title}) { post { id } } }")
+    assert target.pid == os.getpid()
+    ann = await server.person()
+    report = await fanout.fan_out(server.http, replace(target, token=ann.token), listeners=2, events=10, rate=200)
+    assert report.name == f"{server.url}/"
+    with pytest.raises(CannotMeasure):
+        other_server("http://127.0.0.1:1", "")
 
 
 async def test_a_server_that_takes_no_more_listeners_cannot_be_measured(start_server):

@@ -24,7 +24,7 @@ from app.transports.graphql.subscriptions import opened
 from app.transports.realtime.connections import CONNECTIONS, RETRY_WINDOW_MS, bound
 from app.transports.realtime.hub import HUB
 from app.transports.realtime.listening import Listener
-from app.transports.realtime.news import News, chunked
+from app.transports.realtime.news import Sendable, chunked
 from app.transports.realtime.pace import Stall
 
 SSE_TYPE = "text/event-stream"
@@ -170,8 +170,8 @@ class StreamListener(Listener):
         if self._over.done():
             raise ConnectionResetError("The stream is over.")
 
-    def send(self, news: News) -> bool:
-        """Send one event unless the client does not read."""
+    def send(self, news: Sendable) -> bool:
+        """Send as events unless the client does not read."""
         if self._over.done() or not self._has_read():
             return False
         self._write(news.chunk)

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,6 +14,7 @@ from app.domain.errors import FeedgraphError, Throttled
 from app.domain.events import EventCursor, Gap
 from app.services.streams import Happening
 from app.transports.graphql.subscriptions import Subscription, gap_payload, gone_payload, with_cost
+from app.transports.realtime.batches import Batch, Script, Shown
 from app.transports.realtime.listening import Listener
 from app.transports.realtime.news import News
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:  # the hub holds groups
 log = structlog.get_logger(__name__)
 
 LONGEST_BACKLOG = 1_000  # events: a group that works more slowly than people write reads from the log instead
+LARGEST_BATCH = 16  # events that are told at once, when they happen faster than they are told
 SENT_AT_A_TIME = 500  # others get a turn in between
 LONGEST_KEPT = 100  # answers
 OUTAGE_S = 10.0  # for so long listeners wait for the database; then they are told to come back
@@ -35,6 +38,7 @@ class Group:
         self.subscription = subscription
         self.members = 0  # the live ones and those who read the log alone
         self.live: set[Listener] = set()
+        self._at_once = 1 if subscription.wants_cost else LARGEST_BATCH  # what is left is told with each event
         self._hub = hub
         self._backlog: deque[Happening] = deque()
         self._working: asyncio.Task[None] | None = None
@@ -80,10 +84,9 @@ class Group:
         give_up_at = loop.time() + OUTAGE_S
         try:
             while self._backlog:
-                happening = self._backlog[0]
+                happenings = list(islice(self._backlog, self._at_once))
                 try:
-                    async with self._hub.turns:
-                        await self._tell(happening)
+                    await self._tell(happenings)
                 except FeedgraphError:  # the database is away
                     if loop.time() > give_up_at:
                         self._break_all_off()
@@ -91,66 +94,73 @@ class Group:
                     await asyncio.sleep(PAUSE_S)
                     continue
                 except Exception as error:  # whatever it is: nobody may wait for ever in silence
-                    log.error("event_not_told", position=happening.event.position, exc_info=error)
+                    log.error("event_not_told", position=happenings[0].event.position, exc_info=error)
                     self._break_all_off()
                     return
-                if self._backlog and self._backlog[0] is happening:
-                    self._backlog.popleft()
+                if self._backlog and self._backlog[0] is happenings[0]:  # else they were taken back meanwhile
+                    for _ in happenings:
+                        self._backlog.popleft()
                 give_up_at = loop.time() + OUTAGE_S
         finally:
             self._working = None
 
-    async def _tell(self, happening: Happening) -> None:
-        """Send one event to everybody here who may hear of it and has not yet."""
-        position, stream = happening.event.position, self.subscription.stream
-        waiting = [listener for listener in self.live if listener.cursor.position < position]
-        heard = await stream.audience(happening, {listener.viewer_id for listener in waiting})
-        if stream.ends_without_post:
-            for listener in waiting:
-                if listener not in self.live or listener.viewer_id in heard:
-                    continue
-                if listener.send(gone(happening)):
-                    listener.finish()
-                else:
-                    self._hub.lag(listener, before(happening.cursor))
-        if heard:
-            news = await self.executed(happening)
-            hearers = [listener for listener in waiting if listener.viewer_id in heard]
-            callers = {listener.caller.key: listener.caller for listener in hearers}
-            await self._send_to(hearers, news, await self._paid(callers.values(), news))
-            if await stream.is_last(happening):
-                self._finish([listener for listener in hearers if listener.cursor.position >= position])
+    async def _tell(self, happenings: Sequence[Happening]) -> None:
+        """Send events to everybody here who may hear of them and has not yet."""
+        end = happenings[-1].event.position
+        waiting = [listener for listener in self.live if listener.cursor.position < end]
+        viewer_ids = {listener.viewer_id for listener in waiting}
+        batch = Batch(await asyncio.gather(*(self._shown(happening, viewer_ids) for happening in happenings)))
+        await self._send_to(waiting, batch, await self._paid(waiting, batch))
 
-    def _finish(self, hearers: list[Listener]) -> None:
-        """Say to those who have heard the last event that nothing comes behind it."""
-        for listener in hearers:
-            if listener in self.live:
-                listener.finish()
+    async def _shown(self, happening: Happening, viewer_ids: Collection[int | None]) -> Shown:
+        """Return what an event is to those of the viewers who hear of it, and to the others."""
+        stream = self.subscription.stream
+        async with self._hub.turns:
+            heard = await stream.audience(happening, viewer_ids)
+            news = await self.executed(happening) if heard else None
+            is_last = news is not None and await stream.is_last(happening)
+        return Shown(happening.cursor, heard, news, gone(happening) if stream.ends_without_post else None, is_last)
 
-    async def _paid(self, callers: Iterable[Caller], news: News) -> dict[str, Standing]:
-        """Charge each caller once, however many of its listeners hear the event; return those who had points enough, by key."""
+    async def _paid(self, waiting: Iterable[Listener], batch: Batch) -> dict[str, Standing]:
+        """Charge each caller once for an event, however many of its listeners hear it; return who had points enough, by key.
+
+        Of a caller's listeners, the one that is farthest behind hears whatever the others hear.
+        """
+        owed: dict[str, tuple[Caller, Script]] = {}
+        for listener in waiting:
+            script, known = batch.script(listener.viewer_id, listener.cursor), owed.get(listener.caller.key)
+            if script.news and (known is None or known[1].cost < script.cost):
+                owed[listener.caller.key] = (listener.caller, script)
         standings = {}
-        for caller in callers:
+        for caller, script in owed.values():
+            if len(script.news) > 1 and script.cost > caller.budget.points:
+                continue  # more than a full budget, which pays for one event alone: they are told one by one
             with suppress(Throttled):
-                standings[caller.key] = await self._hub.resources.budgets.pay(caller, news.cost)
+                standings[caller.key] = await self._hub.resources.budgets.pay(caller, script.cost)
         return standings
 
-    async def _send_to(self, hearers: list[Listener], news: News, paid: dict[str, Standing]) -> None:
-        sent = 0
-        position, live, wants_cost = news.cursor.position, self.live, self.subscription.wants_cost
-        for number, listener in enumerate(hearers, 1):
+    async def _send_to(self, waiting: Iterable[Listener], batch: Batch, paid: dict[str, Standing]) -> None:
+        live, wants_cost = self.live, self.subscription.wants_cost
+        for number, listener in enumerate(waiting, 1):
             if number % SENT_AT_A_TIME == 0:
                 await asyncio.sleep(0)
-            if listener not in live or listener.cursor.position >= position:
-                continue
+            script = batch.script(listener.viewer_id, listener.cursor)
+            if not script.news or listener not in live:
+                continue  # it left meanwhile, or has come back from elsewhere with all of this
             standing = paid.get(listener.caller.key)
-            told = self.with_cost(news, standing) if wants_cost and standing else news
-            if standing is None or not listener.send(told):
-                self._hub.lag(listener, before(news.cursor))
+            if standing is None:
+                self._hub.lag(listener, before(script.news[0].cursor))
+                continue
+            for bulletin in script.bulletins:
+                told = self.with_cost(bulletin.news[0], standing) if wants_cost and script.cost else bulletin
+                if not listener.send(told):
+                    self._hub.lag(listener, before(bulletin.news[0].cursor))
+                    break
+                listener.cursor = bulletin.cursor
+                self._hub.deliveries += len(bulletin.news)
             else:
-                listener.cursor = news.cursor
-                sent += 1
-        self._hub.deliveries += sent
+                if script.is_last:
+                    listener.finish()
 
     async def executed(self, happening: Happening) -> News:
         """Return the answer to an event about something that is there.

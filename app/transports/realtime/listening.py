@@ -8,7 +8,7 @@ from app.domain.budgets import Caller
 from app.domain.events import EventCursor
 from app.services.context import RequestContext
 from app.transports.graphql.pipeline import Answer
-from app.transports.realtime.news import News
+from app.transports.realtime.news import Sendable
 
 if TYPE_CHECKING:  # groups hold listeners
     from app.transports.realtime.groups import Group
@@ -47,8 +47,8 @@ class Listener(ABC):
         """
 
     @abstractmethod
-    def send(self, news: News) -> bool:
-        """Send one answer unless the client does not read what it is sent; say whether it was sent. Never waits."""
+    def send(self, news: Sendable) -> bool:
+        """Send answers unless the client does not read what it is sent; say whether they were sent. Never waits."""
 
     @abstractmethod
     def finish(self, refusal: Answer | None = None) -> None:

@@ -33,7 +33,7 @@ from app.transports.realtime.graphql_transport_ws import (
 )
 from app.transports.realtime.hub import HUB
 from app.transports.realtime.listening import Listener
-from app.transports.realtime.news import News, frame_header, id_tail
+from app.transports.realtime.news import Sendable, frame_header, id_tail
 from app.transports.realtime.pace import Pace, Stall
 
 log = structlog.get_logger(__name__)
@@ -114,8 +114,8 @@ class SocketListener(Listener):
         """Wait until there is room again."""
         await self._connection.room()
 
-    def send(self, news: News) -> bool:
-        """Send a `next` unless the client does not read."""
+    def send(self, news: Sendable) -> bool:
+        """Send as `next` unless the client does not read."""
         connection, transport = self._connection, self._transport
         if connection.is_closing or transport.get_write_buffer_size() > connection.room_bytes:
             return False
