@@ -112,7 +112,7 @@ async def body_chunks(request: web.Request, *, most: int) -> AsyncIterator[bytes
     require_file(request)
     if (request.content_length or 0) > most:
         raise too_large(most)
-    patience_s = request.app[RESOURCES].settings.body_timeout_s
+    patience_s = context_of(request).settings.body_timeout_s
     async for chunk in arriving(whole_body(request), most=most, patience_s=patience_s):
         yield chunk
 

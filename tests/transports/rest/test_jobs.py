@@ -5,6 +5,7 @@ import csv
 import io
 import os
 import zipfile
+from typing import Any
 
 import orjson
 import pytest
