@@ -11,7 +11,7 @@ AT_ONCE = 2  # statements on their way for one kind of look-up
 LARGEST_BATCH = 1_000  # keys in one statement
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Asked(Generic[Key]):
     """A caller that waits for rows."""
 
@@ -43,7 +43,9 @@ class Coalescing(Generic[Key]):
         answer: asyncio.Future[Sequence[Any]] = asyncio.get_running_loop().create_future()
         self._waiting.append(Asked(keys, answer))
         self._keys_waiting += len(keys)
-        if len(self._running) < AT_ONCE or self._keys_waiting >= self._largest:
+        if len(self._running) < AT_ONCE:
+            self._begin()
+        while self._keys_waiting >= self._largest:
             self._begin()
         return await answer
 

@@ -53,6 +53,26 @@ async def test_who_comes_while_statements_are_on_their_way_shares_the_next_one(s
     assert source.asked == [[1], [2], [3, 1, -4]]
 
 
+async def test_what_fills_a_statement_waits_no_longer(source):
+    shared = Coalescing(source.fetch, largest=3)
+    tasks = callers(shared, [1], [2])
+    await begun(source, coalescing.AT_ONCE)
+    tasks += callers(shared, [3], [4], [5], [6])
+    await begun(source, coalescing.AT_ONCE + 1)
+    await asyncio.sleep(0)
+    assert source.asked == [[1], [2], [3, 4, 5]]
+    source.go.set()
+    assert await asyncio.gather(*tasks) == [[10], [20], [30], [40], [50], [60]]
+    assert source.asked[3:] == [[6]]
+
+
+async def test_who_asks_for_more_than_a_statement_should_have_gets_it_in_one(source):
+    source.go.set()
+    shared = Coalescing(source.fetch, largest=2)
+    assert await shared.get([1, 2, 3]) == [10, 20, 30]
+    assert source.asked == [[1, 2, 3]]
+
+
 async def test_an_error_reaches_each_of_its_callers_and_not_the_next_ones(source):
     shared = Coalescing(source.fetch)
     first = callers(shared, [1], [2])
@@ -90,9 +110,8 @@ async def test_a_statement_that_nobody_waits_for_is_cancelled_and_the_next_begin
     assert await staying == [30]
 
 
-async def test_a_batch_has_a_largest_size(source, monkeypatch):
-    monkeypatch.setattr(coalescing, "LARGEST_BATCH", 3)
-    shared = Coalescing(source.fetch)
+async def test_a_batch_has_a_largest_size(source):
+    shared = Coalescing(source.fetch, largest=3)
     first = callers(shared, [1], [2])
     await begun(source, coalescing.AT_ONCE)
     later = callers(shared, [3, 4], [5], [6, 7, 8, 9], [10])
