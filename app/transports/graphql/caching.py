@@ -184,14 +184,12 @@ async def paid_response(request: web.Request, resources: Resources, kept: Kept[S
     caller = ctx.caller
     ctx.charge = Charge(HIT_POINTS, nodes=0, depth=0)  # what a refusal tells, too
     left = await budgets.pay(caller, HIT_POINTS)
-    return shared_response(request, resources, kept, rate_limit_headers(left))
-
-
-def shared_response(
-    request: web.BaseRequest, resources: Resources, kept: Kept[Shared], limits: Mapping[str, str]
-) -> web.Response:
-    """Return a kept response to an anonymous caller who has paid for it; `limits` are headers that tell what is left."""
     resources.answers.hits += 1
+    return shared_response(request, kept, rate_limit_headers(left))
+
+
+def shared_response(request: web.BaseRequest, kept: Kept[Shared], limits: Mapping[str, str]) -> web.Response:
+    """Return a kept response to an anonymous caller who has paid for it; `limits` are headers that tell what is left."""
     shared = kept.value
     is_known = has_already(request, shared.etag)
     response = web.Response(status=304 if is_known else 200, body=None if is_known else shared.body, headers=shared.headers)

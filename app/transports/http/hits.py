@@ -7,16 +7,17 @@ of a second have one line in the log; whoever sends an id of their own goes the 
 import asyncio
 import secrets
 import time
-from typing import Final
 
 import structlog
 from aiohttp import hdrs, web
+from multidict import CIMultiDict
 
 from app.domain.budgets import Caller
+from app.services.answers import Kept
 from app.services.context import Resources
 from app.transports import cors
 from app.transports.exchange import COST_HEADER, COUNTS_HEADER, TIMEOUT_HEADER, rate_limit_headers
-from app.transports.graphql.caching import HIT_POINTS, key_of, shared_response
+from app.transports.graphql.caching import HIT_POINTS, Shared, key_of, shared_response
 from app.transports.graphql.endpoint import DRY_RUN_HEADER
 from app.transports.http.middleware import REQUEST_ID_HEADER
 
@@ -24,8 +25,7 @@ log = structlog.get_logger("feedgraph.http")
 
 LINE_EVERY_S = 1.0
 MOMENT_S = 0.02
-CALLERS_TOLD = 1_000
-NOTHING_TOLD: Final[tuple[float, dict[str, str]]] = (0.0, {})
+HEADS_TOLD = 1_000
 # With one of these a request may mean something else than its address says, or its answer needs more than is kept.
 DEMANDING = (
     hdrs.AUTHORIZATION,
@@ -59,34 +59,41 @@ class Hits:
         self._resources = resources
         self._ids = secrets.token_hex(4)  # the first half of each id: this process
         self._answered = self._written = 0
-        self._told: dict[str, tuple[float, dict[str, str]]] = {}  # by caller: until when, and the headers
+        self._told: dict[tuple[str, str], tuple[float, Kept[Shared], CIMultiDict[str]]] = {}  # by caller and key: until when
 
     def response(self, request: web.BaseRequest) -> web.Response | None:
         """Return the response to a GET or HEAD where there is one; None: the request goes the long way."""
-        kept = self._answers.get(key_of(request))
+        key = key_of(request)
+        kept = self._answers.get(key)
         if kept is None or is_demanding(request):
             return None
         caller = self._budgets.at_address(request.remote or "")
         if not self._budgets.pay_at_once(caller, HIT_POINTS):
             return None  # asking for more points takes its time, and refusing its form
-        response = shared_response(request, self._resources, kept, self._limits(caller))
-        cors.vary(self._resources.settings, response)
+        self._answers.hits += 1
+        if hdrs.IF_NONE_MATCH in request.headers:
+            response = shared_response(request, kept, rate_limit_headers(self._budgets.standing(caller)))
+            cors.vary(self._resources.settings, response)
+        else:
+            response = web.Response(body=kept.value.body, headers=self._head(request, caller, key, kept))
         response.headers[REQUEST_ID_HEADER] = f"{self._ids}{self._answered & 0xFFFFFFFF:08x}"
         if self._answered == self._written:
             asyncio.get_running_loop().call_later(LINE_EVERY_S, self._write_line)
         self._answered += 1
         return response
 
-    def _limits(self, caller: Caller) -> dict[str, str]:
-        """Return the headers that tell a caller what is left. They take as long as all else, so a moment's hits have the same."""
-        now_s = time.monotonic()
-        ends_s, headers = self._told.get(caller.key, NOTHING_TOLD)
-        if ends_s <= now_s:
-            if len(self._told) >= CALLERS_TOLD:
+    def _head(self, request: web.BaseRequest, caller: Caller, key: str, kept: Kept[Shared]) -> CIMultiDict[str]:
+        """Return the headers of a kept response, with what its caller has left. Making them takes as long as all else, so a
+        moment's hits have the same."""
+        now_s, place = time.monotonic(), (caller.key, key)
+        told = self._told.get(place)
+        if told is None or told[0] <= now_s or told[1] is not kept:
+            if len(self._told) >= HEADS_TOLD:
                 self._told.clear()
-            headers = rate_limit_headers(self._budgets.standing(caller))
-            self._told[caller.key] = (now_s + MOMENT_S, headers)
-        return headers
+            response = shared_response(request, kept, rate_limit_headers(self._budgets.standing(caller)))
+            cors.vary(self._resources.settings, response)
+            told = self._told[place] = (now_s + MOMENT_S, kept, response.headers)
+        return told[2]
 
     def _write_line(self) -> None:
         log.info("cache_hits", requests=self._answered - self._written)
