@@ -11,7 +11,7 @@ The engine knows graphql-core and nothing of what is fetched.
 """
 
 from app.engine.arguments import flag_variables
-from app.engine.bindings import Attribute, Binding, Bindings, ListPage, Lookup, ToMany, ToOne
+from app.engine.bindings import Attribute, Binding, Bindings, Derived, ListPage, Lookup, ToMany, ToOne
 from app.engine.compiling import Compilation, compile_operation
 from app.engine.completing import Completing
 from app.engine.cost import Estimate, Formula, ListSize
@@ -42,6 +42,7 @@ __all__ = [
     "Compilation",
     "Completing",
     "Costing",
+    "Derived",
     "Estimate",
     "Formula",
     "ListPage",

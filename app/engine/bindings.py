@@ -40,6 +40,13 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True)
+class Derived:
+    """A leaf that is made of the thing itself, at once; rows of columns do not have it."""
+
+    of: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
 class ToOne:
     """One thing or fact for each parent, by the key in the parent's `column`; a None key has none.
 
@@ -83,5 +90,5 @@ class Lookup:
     render: Callable[[Shown], Callable[[ToOne], Renderer | None]] | None = None
 
 
-Binding: TypeAlias = Attribute | ToOne | ToMany | Lookup
+Binding: TypeAlias = Attribute | Derived | ToOne | ToMany | Lookup
 Bindings: TypeAlias = Callable[[GraphQLObjectType, str, GraphQLField], Binding | None]

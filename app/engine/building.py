@@ -6,7 +6,7 @@ from typing import Any
 
 from graphql import get_named_type, is_list_type, is_non_null_type
 
-from app.engine.bindings import Attribute
+from app.engine.bindings import Attribute, Derived
 from app.engine.steps import Uncovered
 
 RAW_SCALARS = {"String", "Int", "Boolean", "Float"}  # their values are stored as they travel
@@ -43,18 +43,27 @@ class Builder:
         """Return a function for a row's value."""
         return compiled(f"lambda r: {self.value(name)}", {})
 
-    def leaf(self, type_: Any, attribute: Attribute) -> str:
+    def leaf(self, type_: Any, binding: Attribute | Derived) -> str:
         """Return the expression of a leaf as it travels."""
-        value, named = self.value(attribute.name), get_named_type(type_)
-        if is_list_type(type_) or (is_non_null_type(type_) and is_list_type(type_.of_type)):
+        required, named = is_non_null_type(type_), get_named_type(type_)
+        if is_list_type(type_.of_type if required else type_):
             raise Uncovered("a list of leaves")
-        required = is_non_null_type(type_)
+        if isinstance(binding, Derived):
+            if self.columns is not None:
+                raise Uncovered("a leaf that is no column")
+            return self.shown(named, f"{self.name_of(binding.of)}(r)", required=required)
+        value = self.value(binding.name)
         if self.columns is not None:
-            if attribute.is_ready or named.name in RAW_SCALARS:
+            if binding.is_ready or named.name in RAW_SCALARS:
                 return value
             shown = f"str({value})" if named.name == "ID" else f"{self.name_of(named.serialize)}({value})"
             return shown if required else f"(None if {value} is None else {shown})"
-        return f"{self.name_of(required_leaf(named.serialize) if required else optional_leaf(named.serialize))}({value})"
+        return self.shown(named, value, required=required)
+
+    def shown(self, type_: Any, value: str, *, required: bool) -> str:
+        """Return the expression of a leaf as it travels, of the expression of its value as things have it."""
+        show = required_leaf(type_.serialize) if required else optional_leaf(type_.serialize)
+        return f"{self.name_of(show)}({value})"
 
     def name_of(self, function: Any) -> str:
         """Return the name under which the expression calls a function."""

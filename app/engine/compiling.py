@@ -27,7 +27,7 @@ from graphql.execution.collect_fields import FieldDetails, FragmentDetails, coll
 from graphql.execution.values import VariableValues
 
 from app.engine.arguments import arguments
-from app.engine.bindings import Attribute, Bindings, Lookup, ToMany, ToOne
+from app.engine.bindings import Attribute, Bindings, Derived, Lookup, ToMany, ToOne
 from app.engine.building import Builder, Columns, compiled
 from app.engine.plan import Found, LookupRoot, Plan, RenderedThing, ResolverRoot
 from app.engine.shapes import AbstractShape, ConnectionShape, LeafShape, ListShape, NonNullShape, PagePart, RowsShape
@@ -179,11 +179,9 @@ def field_expression(
     """Return the expression of one field, "None" where a child fills its place later."""
     name = details[0].node.name.value
     match source.bindings(type_, name, definition):
-        case Attribute(attribute) as binding:
-            if is_leaf_type(get_named_type(definition.type)):
-                return builder.leaf(definition.type, binding)
-            if builder.columns is not None:
-                raise Uncovered(f"{type_.name}.{name} is no column")
+        case Attribute() | Derived() as binding if is_leaf_type(get_named_type(definition.type)):
+            return builder.leaf(definition.type, binding)
+        case Attribute(attribute) if builder.columns is None:
             shape.children.append(AttributeChild(key, builder.getter(attribute), value_shape(source, definition.type, details)))
         case ToOne() | ToMany() if builder.prefix:
             raise Uncovered("a joined object with children")  # known before they are compiled: twice a level would add up

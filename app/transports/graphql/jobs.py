@@ -11,6 +11,8 @@ from app.domain.events import EventCursor as EventCursorValue
 from app.domain.ids import parse_id
 from app.domain.models import Job as JobModel
 from app.domain.models import JobState
+from app.engine import Derived
+from app.transports.graphql.bindings import BINDING
 from app.transports.graphql.cache_policy import PERSONAL
 from app.transports.graphql.connections import After, Before, Connection, First, Last, PageInfo, wished_page
 from app.transports.graphql.costs import FREE, PAGED, mutation
@@ -43,7 +45,10 @@ class Job(Node):
     created_at: datetime = strawberry.field(description="When it was accepted.")
     finished_at: datetime | None = strawberry.field(description="When it ended.")
 
-    @strawberry.field(description="Where to fetch what it made; null where there is nothing to fetch, or not yet.")
+    @strawberry.field(
+        description="Where to fetch what it made; null where there is nothing to fetch, or not yet.",
+        metadata={BINDING: Derived(result_url)},
+    )
     async def result_url(root: strawberry.Parent[JobModel]) -> str | None:
         return result_url(root)
 

@@ -33,6 +33,13 @@ QUERIES = {
         { user(id: 11) { followers { cursor: nodes { id } nodes: edges { node: cursor } edges { cursor: __typename node: cursor n: node { id } } } } }""",
     "nodes under the name of __typename": """
         { user(id: 11) { followers { __typename: nodes { id } edges { __typename cursor } } } }""",
+    "connections that show nothing but their people": """
+        { user(id: 11) { t: __typename followers(first: 2) { __typename n: nodes { username posts(first: 2) { id } } }
+          posts { id likers { nodes { name } t: __typename } } following { nodes { id } } n: name f: followers { nodes { id } } } }""",
+    "connections of the kind in lists and in each other": """
+        { user(id: 11) { followers { nodes { following(first: 1) { __typename nodes { name } } posts { likers { nodes { id } } } } } }
+          post(id: 101) { likers { nodes { followers { nodes { posts { title } } } } } } }""",
+    "people twice in one connection": "{ user(id: 11) { followers { a: nodes { id } b: nodes { name } } following { __typename } } }",
     "parts of a connection merged from fragments": """
         { user(id: 11) { followers { ...F edges { cursor } pageInfo { endCursor } } followers { edges { node { name } } } } }
         fragment F on UserConnection { pageInfo { hasNextPage } edges { node { id } } }""",
