@@ -5,6 +5,7 @@ import csv
 import io
 import os
 import zipfile
+from typing import Any
 
 import orjson
 import pytest
@@ -87,7 +88,7 @@ async def test_an_image_that_goes_while_it_is_exported_is_there_whole_or_not_at_
         posts.append(await ada.post("With an image", mediaIds=[media["mediaId"]]))
     whole = (await ask(ada, "GET", f"/media/{media['mediaId']}/file"))[2]
     read = blobs.read
-    deletions: list[asyncio.Task] = []
+    deletions: list[asyncio.Task[Any]] = []
 
     async def deleting(db, blob_id):
         async for piece in read(db, blob_id):
