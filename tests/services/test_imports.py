@@ -87,7 +87,7 @@ async def test_an_archive_that_comes_again_adds_only_what_is_new(server):
 
 
 async def test_an_import_that_breaks_off_and_begins_again_writes_each_post_once(start_server, monkeypatch):
-    server = await start_server(job_backoff_s=0.01)
+    server = await start_server(job_backoff_s=0.01, job_poll_s=0.1, job_heartbeat_s=1)
     ada = await server.person()
     whole = services.imports.Importing.add
     batches = 0
@@ -178,7 +178,7 @@ async def test_images_come_with_their_posts_and_what_is_none_is_counted(start_se
 
 
 async def test_images_of_an_import_that_begins_again_are_there_once(start_server, monkeypatch):
-    server = await start_server(job_backoff_s=0.01, max_imported_images=3)
+    server = await start_server(job_backoff_s=0.01, job_poll_s=0.1, job_heartbeat_s=1, max_imported_images=3)
     ada = await server.person()
     whole, calls = images.cleaned, 0
 
