@@ -153,6 +153,7 @@ class Settings(BaseSettings):
     max_upload_bytes: Positive = Field(256 * 1024 * 1024, description="an archive to import")
     max_unpacked_bytes: Positive = Field(2 * 1024**3, description="what an archive may unpack to, as far as it is read")
     max_archive_item_bytes: Positive = Field(1024 * 1024, description="one entry of an archive, such as a post with its context")
+    max_imported_images: Positive = Field(10_000, description="images that one archive brings")
     upload_ttl_s: Positive = Field(7 * 24 * 3600, description="how long an archive is kept for attempts to import it")
     export_ttl_s: Positive = Field(24 * 3600, description="how long an export can be fetched")
 

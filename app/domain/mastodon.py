@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from app.domain import text
 from app.domain.errors import InvalidInput
+from app.domain.models import MOST_MEDIA
 
 OUTBOX: Final = "outbox.json"
 ACTIVITIES: Final = "orderedItems"
@@ -22,6 +23,8 @@ TAG = re.compile(r"(<!--[^<>]*>|</?[a-zA-Z][^<>]*>)")
 TAG_NAME = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*|!--)")
 BREAKS = {"br": "\n", "li": "\n- "} | dict.fromkeys(("p", "blockquote", "pre", "ul", "ol"), "\n\n")
 LONGEST_SOURCE_ID = 500
+MEDIA_FOLDER: Final = "media_attachments/"
+LONGEST_MEDIA_NAME = 300
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(days=1)
 SILENT = {"script", "style", "template", "head", "title"}
@@ -40,6 +43,25 @@ class Skipped(StrEnum):
     DUPLICATE = "DUPLICATE"  # imported before, by this job or by another one
 
 
+class SkippedMedia(StrEnum):
+    """Why an attachment of a post was not imported."""
+
+    UNSUPPORTED = "UNSUPPORTED"  # a film, a sound, a file without a name in the archive
+    TOO_MANY = "TOO_MANY"  # more than a post may have, or an import may bring
+    MISSING = "MISSING"  # its file is not in the archive
+    MALFORMED = "MALFORMED"  # its file is no image, a broken one, or packed in a way that is not accepted
+    TOO_LARGE = "TOO_LARGE"  # more bytes or pixels than an upload may have
+    DUPLICATE = "DUPLICATE"  # there already, the file of another attachment, or of a post that was deleted here
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedMedia:
+    """An image of a post of an archive."""
+
+    name: str  # of its file in the archive, by `media_name`
+    alt: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class ArchivedPost:
     """A post of an archive."""
@@ -49,6 +71,8 @@ class ArchivedPost:
     title: str | None  # Mastodon's content warning
     written_at: datetime
     in_reply_to: str | None  # a source_id
+    media: tuple[ArchivedMedia, ...] = ()
+    skipped_media: tuple[SkippedMedia, ...] = ()
 
 
 def post_of(activity: Any, *, now: datetime) -> ArchivedPost | Skipped:
@@ -88,7 +112,48 @@ def read(note: Mapping[str, Any], now: datetime) -> ArchivedPost | Skipped:
     content = plain(html) if len(html) <= LONGEST_HTML else html
     if reason := unacceptable(content, parent or "", source_id, summary or ""):
         return reason
-    return ArchivedPost(source_id, content, title_of(summary), written_at, parent)
+    media, skipped = attachments_of(note.get("attachment"))
+    return ArchivedPost(source_id, content, title_of(summary), written_at, parent, media, skipped)
+
+
+def attachments_of(attachments: Any) -> tuple[tuple[ArchivedMedia, ...], tuple[SkippedMedia, ...]]:
+    """Return the images that a note's attachments mean, and why others mean none."""
+    found = [attached(attachment) for attachment in attachments] if isinstance(attachments, list) else []
+    images = tuple(one for one in found if isinstance(one, ArchivedMedia))
+    skipped = [one for one in found if isinstance(one, SkippedMedia)] + [SkippedMedia.TOO_MANY for _ in images[MOST_MEDIA:]]
+    return images[:MOST_MEDIA], tuple(skipped)
+
+
+def attached(attachment: Any) -> ArchivedMedia | SkippedMedia:
+    """Return the image that an attachment means."""
+    known = attachment if isinstance(attachment, dict) else {}
+    type_, url, alt = (known.get(key) for key in ("mediaType", "url", "name"))
+    name = media_name(url) if isinstance(url, str) else None
+    if not isinstance(type_, str) or not type_.startswith("image/") or name is None:
+        return SkippedMedia.UNSUPPORTED
+    return ArchivedMedia(name, alt_of(alt) if isinstance(alt, str) else None)
+
+
+def media_name(path: str) -> str | None:
+    """Return the name of an image's file, from its address in the outbox as from its place in the archive; None: it has none.
+
+    Servers that keep files elsewhere have another beginning in their addresses than in their archives.
+    """
+    _, folder, rest = path.partition(MEDIA_FOLDER)
+    name = folder + rest if folder else path.lstrip("/")
+    try:
+        return text.checked(name, field="name") if 0 < len(name) <= LONGEST_MEDIA_NAME else None
+    except InvalidInput:
+        return None
+
+
+def alt_of(description: str) -> str | None:
+    """Return what an image shows, as far as that may be kept."""
+    try:
+        kept = text.checked(description.strip()[: text.ALT_LENGTH].rstrip(), field="alt")
+    except InvalidInput:
+        return None
+    return None if text.is_blank(kept) else kept
 
 
 def unacceptable(content: str, parent: str, *others: str) -> Skipped | None:

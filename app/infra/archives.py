@@ -1,14 +1,15 @@
 """Archives that strangers made, read as streams: .tar.gz and .zip, and the items of one JSON file in them.
 
-Nothing is ever unpacked to disk, and no name in an archive is a path for us: only the one file is read whose last name is wanted.
+Nothing is ever unpacked to disk, and no name in an archive is a path for us: only the files are read whose names are wanted.
 Memory stays flat whatever the archive says of itself: each read is bounded, and so is all that comes out of it.
 """
 
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import IO, Any, Final, Protocol
 
 import ijson
@@ -51,14 +52,39 @@ class Readable(Protocol):
         """Return at most so many bytes, none at the end."""
 
 
-class Bounded:
-    """What comes out of an archive, with a limit on all of it and one on each item."""
+Content = bytes | ArchiveInvalid | ArchiveTooLarge  # of one file, or why it is not to be had
 
-    def __init__(self, source: Readable, *, most: int, most_an_item: int) -> None:
-        self._source = source
+
+class Room:
+    """How much may still come out of an archive: of all of it, and of one item."""
+
+    def __init__(self, most: int, most_an_item: int | None = None) -> None:
         self._left = most
-        self._most_an_item = most_an_item
+        self._most_an_item = most if most_an_item is None else most_an_item
         self._of_item = 0
+
+    def take(self, size: int) -> None:
+        """Count so many bytes.
+
+        Raises:
+            ArchiveTooLarge: more came than is allowed.
+        """
+        self._left -= size
+        self._of_item += size
+        if self._left < 0 or self._of_item > self._most_an_item:
+            raise ArchiveTooLarge
+
+    def next_item(self) -> None:
+        """Begin to count for another item."""
+        self._of_item = 0
+
+
+class Bounded:
+    """What comes out of an archive, no more than there is room for."""
+
+    def __init__(self, source: Readable, room: Room) -> None:
+        self._source = source
+        self.room = room
 
     def read(self, size: int = -1) -> bytes:
         """Return at most so many bytes; without a size, a chunk.
@@ -67,10 +93,7 @@ class Bounded:
             ArchiveTooLarge: more came than is allowed.
         """
         chunk = self._source.read(min(size, CHUNK_BYTES) if size >= 0 else CHUNK_BYTES)
-        self._left -= len(chunk)
-        self._of_item += len(chunk)
-        if self._left < 0 or self._of_item > self._most_an_item:
-            raise ArchiveTooLarge
+        self.room.take(len(chunk))
         return chunk
 
     def skip(self, size: int) -> None:
@@ -80,7 +103,7 @@ class Bounded:
             ArchiveTooLarge, ArchiveInvalid: more came than is allowed; the archive ends before.
         """
         while size > 0:
-            self._of_item = 0
+            self.room.next_item()
             chunk = self.read(size)
             if not chunk:
                 raise ArchiveInvalid("The archive ends in the middle of a file.")
@@ -93,23 +116,53 @@ class Bounded:
             found += chunk
         return found
 
-    def next_item(self) -> None:
-        """Begin to count for another item."""
-        self._of_item = 0
-
 
 class Window:
     """The next so many bytes of a stream, as a file."""
 
     def __init__(self, source: Bounded, size: int) -> None:
         self._source = source
-        self._left = size
+        self.left = size
 
     def read(self, size: int = -1) -> bytes:
         """Return at most so many bytes."""
-        chunk = self._source.read(min(self._left, size) if size >= 0 else min(self._left, CHUNK_BYTES))
-        self._left -= len(chunk)
+        chunk = self._source.read(min(self.left, size) if size >= 0 else min(self.left, CHUNK_BYTES))
+        self.left -= len(chunk)
         return chunk
+
+
+class InZip:
+    """A file in a zip, which is opened when it is read."""
+
+    def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, room: Room) -> None:
+        self._archive, self._info, self._room = archive, info, room
+        self._opened: tuple[IO[bytes], Bounded] | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        """Return at most so many bytes.
+
+        Raises:
+            ArchiveInvalid: it is packed in a way that is not accepted (two of them unpack at once whatever there is).
+        """
+        if self._opened is None:
+            if self._info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                raise ArchiveInvalid("A file is compressed in a way that is not accepted: use the usual one, deflate.")
+            file = self._archive.open(self._info)
+            self._opened = file, Bounded(file, self._room)
+        return self._opened[1].read(size)
+
+    def close(self) -> None:
+        """Be read no more."""
+        if self._opened:
+            self._opened[0].close()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file in an archive, to be read before the next one is asked for."""
+
+    name: str
+    file: Readable
 
 
 class Gunzipped:
@@ -184,16 +237,73 @@ def items(file: IO[bytes], name: str, key: str, *, most: int, most_an_item: int)
         ArchiveInvalid: it is no archive, is broken, or has no such file.
         ArchiveTooLarge: a limit is exceeded.
     """
+    room = Room(most, most_an_item)
+    with understood(), closing(members(file, room)) as found:
+        stream = named(found, name)
+        room.next_item()
+        for item in listed(ijson.basic_parse(stream, use_float=True, buf_size=CHUNK_BYTES), key):
+            room.next_item()
+            yield item
+
+
+def files(file: IO[bytes], is_wanted: Callable[[str], bool], *, most: int, most_a_file: int) -> Iterator[tuple[str, Content]]:
+    """Give the files whose whole names are wanted, as they come: the name, and the bytes or why these are not to be had.
+
+    Args:
+        file: the archive, which can seek.
+        is_wanted: says so of a name, as it stands in the archive.
+        most: bytes that may come out of the archive in all.
+        most_a_file: bytes of one file.
+
+    Raises:
+        ArchiveInvalid, ArchiveTooLarge: the archive itself cannot be read, or there is too much in it.
+    """
+    with understood(), closing(members(file, Room(most))) as found:
+        for member in found:
+            if is_wanted(member.name):
+                yield member.name, content(member.file, most_a_file)
+
+
+def content(file: Readable, most: int) -> Content:
+    """Return what is in a file, or why that is not to be had; if it is the archive's fault, whoever reads on meets it again."""
+    found = bytearray()
     try:
-        with opened(file, name, most=most, most_an_item=most_an_item) as (stream, bounds):
-            bounds.next_item()
-            for item in listed(ijson.basic_parse(stream, use_float=True, buf_size=CHUNK_BYTES), key):
-                bounds.next_item()
-                yield item
+        with understood():
+            while chunk := file.read(CHUNK_BYTES):
+                found += chunk
+                if len(found) > most:
+                    return ArchiveTooLarge("A file is larger than allowed.")
+    except (ArchiveInvalid, ArchiveTooLarge) as error:
+        return error
+    return bytes(found)
+
+
+def named(found: Iterator[Member], name: str) -> Readable:
+    """Return the first file with this last name.
+
+    Raises:
+        ArchiveInvalid: there is none.
+    """
+    for member in found:
+        if member.name.rpartition("/")[2] == name:
+            return member.file
+    raise ArchiveInvalid(f"There is no {name} in the archive.")
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Say of a stranger's archive what is wrong with it, in our words.
+
+    Raises:
+        ArchiveInvalid: something is.
+    """
+    try:
+        yield
     except InvalidInput:
         raise
     except BROKEN as error:
-        raise invalid(error) from error
+        reason = str(error).partition("\n")[0].strip(" .")[:100]  # what follows sends a part of the archive back
+        raise ArchiveInvalid(f"The archive cannot be read: {reason or type(error).__name__}.") from error
 
 
 def listed(events: Iterator[tuple[str, Any]], key: str) -> Iterator[Any]:
@@ -220,78 +330,55 @@ def listed(events: Iterator[tuple[str, Any]], key: str) -> Iterator[Any]:
 
 
 def beginning(file: IO[bytes], name: str, *, size: int, most: int) -> bytes:
-    """Return the first so many bytes of the file with this name, and go back to the archive's beginning.
+    """Return the first so many bytes of the file with this name.
 
     Raises:
         ArchiveInvalid, ArchiveTooLarge: as for `items`.
     """
-    try:
-        with opened(file, name, most=most, most_an_item=size + CHUNK_BYTES) as (stream, _):
-            return bytes(stream.read(size))
-    except InvalidInput:
-        raise
-    except BROKEN as error:
-        raise invalid(error) from error
-    finally:
-        file.seek(0)
+    with understood(), closing(members(file, Room(most))) as found:
+        return named(found, name).read(size)
 
 
-def invalid(error: Exception) -> ArchiveInvalid:
-    """Return what is told of an archive that cannot be read."""
-    reason = str(error).partition("\n")[0].strip(" .")[:100]  # what follows sends a part of the archive back
-    return ArchiveInvalid(f"The archive cannot be read: {reason or type(error).__name__}.")
+def members(file: IO[bytes], room: Room) -> Generator[Member]:
+    """Give the files of an archive from its beginning, in its own order.
 
-
-@contextmanager
-def opened(file: IO[bytes], name: str, *, most: int, most_an_item: int) -> Iterator[tuple[Any, Bounded]]:
-    """Give the stream of the wanted file, and what bounds it."""
+    Raises:
+        ArchiveInvalid, ArchiveTooLarge: it is no archive, or broken; there is too much in it. Libraries raise more: `understood`.
+    """
+    file.seek(0)
     head = file.read(4)
     file.seek(0)
     if head[:2] == b"\x1f\x8b":
-        bounds = Bounded(Gunzipped(file), most=most, most_an_item=most_an_item)
-        yield Window(bounds, found_in_tar(bounds, name)), bounds
+        yield from in_tar(Bounded(Gunzipped(file), room))
     elif head == b"PK\x03\x04":
-        with zipfile.ZipFile(SmallReads(file)) as archive, archive.open(found_in_zip(archive, name)) as unpacked_file:
-            bounds = Bounded(unpacked_file, most=most, most_an_item=most_an_item)
-            yield bounds, bounds
+        with zipfile.ZipFile(SmallReads(file)) as archive:
+            for info in archive.infolist():
+                with closing(InZip(archive, info, room)) as packed:
+                    yield Member(info.filename, packed)
     else:
         raise ArchiveInvalid
 
 
-def found_in_zip(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    """Return the wanted file of a zip.
-
-    Raises:
-        ArchiveInvalid: there is none, or it is packed in a way that is not accepted.
-    """
-    for info in archive.infolist():
-        if info.filename.rpartition("/")[2] == name:
-            if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-                raise ArchiveInvalid(f"{name} is compressed in a way that is not accepted: use the usual one, deflate.")
-            return info
-    raise ArchiveInvalid(f"There is no {name} in the archive.")
-
-
-def found_in_tar(stream: Bounded, name: str) -> int:
-    """Go to the beginning of the wanted file of a tar; return its size.
+def in_tar(stream: Bounded) -> Iterator[Member]:
+    """Give the files of a tar.
 
     Not by `tarfile` itself, which reads long names, extended headers and maps of sparse files at once, however large they are.
-    The file that we want has a short name and needs none of them.
+    The files that we want have short names and need none of them.
 
     Raises:
-        ArchiveInvalid, ArchiveTooLarge: there is none, or a header is broken; there are too many files.
+        ArchiveInvalid, ArchiveTooLarge: a header is broken; there are too many files.
     """
     passed = 0
     while len(block := stream.exactly(BLOCK)) == BLOCK and block.strip(b"\0"):
-        stream.next_item()
+        stream.room.next_item()
         passed += 1
         if passed > MAX_FILES:
             raise ArchiveTooLarge("The archive lists more files than is allowed.")
         info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")  # it checks the sum
         if info.size < 0 or info.type == tarfile.GNUTYPE_SPARSE:
             raise ArchiveInvalid("The archive holds a file of a kind that is not accepted.")
-        if info.isreg() and info.name.rpartition("/")[2] == name:
-            return info.size
         if info.isreg() or info.type in HEADS_ONLY:
-            stream.skip(-(-info.size // BLOCK) * BLOCK)
-    raise ArchiveInvalid(f"There is no {name} in the archive.")
+            window = Window(stream, info.size)
+            if info.isreg():
+                yield Member(info.name, window)
+            stream.skip(window.left + -info.size % BLOCK)

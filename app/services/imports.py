@@ -16,6 +16,7 @@ from app.domain.models import Job
 from app.infra import archives
 from app.infra.database import Database
 from app.services import blobs, jobs
+from app.services.archived_media import ImportingMedia
 from app.services.context import RequestContext
 from app.services.jobs import Attempt
 
@@ -67,6 +68,7 @@ async def run(attempt: Attempt) -> dict[str, Any]:
         importing = Importing(attempt, total_in(head))
         while batch := await asyncio.to_thread(next_batch, entries):
             await importing.add(batch)
+        await importing.media.bring(file, done=importing.seen)
     report = await importing.report()
     await stores.blobs.delete(attempt.db, [blob.id])
     return report
@@ -89,7 +91,8 @@ class Importing:
     def __init__(self, attempt: Attempt, total: int | None) -> None:
         self._attempt = attempt
         self._total = total
-        self._seen = 0
+        self.seen = 0
+        self.media = ImportingMedia(attempt)
         self._skipped: Counter[Skipped] = Counter()
         self._examples: list[dict[str, str]] = []
 
@@ -101,15 +104,17 @@ class Importing:
                 posts[entry.source_id] = entry
             else:
                 self._skip(entry, source_id)
-        self._seen += len(batch)
+        self.seen += len(batch)
         job = self._attempt.job
         async with self._attempt.db.transaction() as db:
             written = 0
-            for layer in await self._layers(db, posts):
+            layers = await self._layers(db, posts)
+            for layer in layers:
                 written += await stores.imports.add(db, job.owner_id, job.id, layer)
             await stores.users.add_to_posts_count(db, job.owner_id, written)
-            total = max(self._total, self._seen) if self._total is not None else None
-            await self._attempt.advance(db, self._seen, total)
+            await self.media.note(db, [post for layer in layers for post in layer])
+            total = max(self._total, self.seen) if self._total is not None else None
+            await self._attempt.advance(db, self.seen, total)
         self._attempt.tell()
 
     async def _layers(self, db: Database, posts: dict[str, ArchivedPost]) -> list[list[ArchivedPost]]:
@@ -136,6 +141,12 @@ class Importing:
         """Return what became of the archive's entries; what an earlier attempt of the job wrote counts as imported."""
         job = self._attempt.job
         imported = await stores.imports.written(self._attempt.db, job.owner_id, job.id)
-        self._skipped[Skipped.DUPLICATE] = self._seen - imported - self._skipped.total()
+        self._skipped[Skipped.DUPLICATE] = self.seen - imported - self._skipped.total()
         skipped = {reason.value: number for reason, number in sorted(self._skipped.items()) if number}
-        return {"entries": self._seen, "imported": imported, "skipped": skipped, "examples": self._examples}
+        return {
+            "entries": self.seen,
+            "imported": imported,
+            "skipped": skipped,
+            "examples": self._examples,
+            "images": await self.media.report(),
+        }

@@ -5,6 +5,7 @@ Reads are plural and keep the batch contract: the answer has the length and the 
 
 from app.stores import (
     accounts,
+    archived_media,
     attempts,
     blobs,
     buckets,
@@ -27,6 +28,7 @@ from app.stores import (
 
 __all__ = [
     "accounts",
+    "archived_media",
     "attempts",
     "blobs",
     "buckets",

@@ -152,6 +152,11 @@ for name in sys.argv[1:]:
             print(sum(1 for _ in archives.items(file, "outbox.json", "orderedItems", most=2**30, most_an_item=2**20)))
         except InvalidInput as error:
             print(error.code)
+        try:
+            for _, content in archives.files(file, lambda name: True, most=2**30, most_a_file=2**20):
+                assert not isinstance(content, bytes) or len(content) <= 2**20
+        except InvalidInput:
+            pass
 print((highest() - before) // 1024)
 """
 

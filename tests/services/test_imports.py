@@ -1,13 +1,17 @@
 """Archives from upload to report: what is written, once, and what is said of the rest."""
 
 import asyncio
+import io
+import zipfile
 
 import orjson
 import pytest
 
 from app import services
-from app.domain.mastodon import Skipped
+from app.domain.mastodon import Skipped, SkippedMedia
+from app.infra import images
 from tests.archives import HOST, note, outbox, tar_gz, zipped
+from tests.pictures import SECRET, photo, picture
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 
@@ -83,7 +87,7 @@ async def test_an_archive_that_comes_again_adds_only_what_is_new(server):
 
 
 async def test_an_import_that_breaks_off_and_begins_again_writes_each_post_once(start_server, monkeypatch):
-    server = await start_server(job_backoff_s=0.01)
+    server = await start_server(job_backoff_s=0.01, job_poll_s=0.1, job_heartbeat_s=1)
     ada = await server.person()
     whole = services.imports.Importing.add
     batches = 0
@@ -99,8 +103,110 @@ async def test_an_import_that_breaks_off_and_begins_again_writes_each_post_once(
     monkeypatch.setattr(services.imports, "POSTS_AT_ONCE", 10)
     job, report = await imported(ada, tar_gz(outbox_json=outbox(*(note(n) for n in range(35)))))
     assert (job["state"], job["attempts"]) == ("SUCCEEDED", 3)
-    assert report == {"entries": 35, "imported": 35, "skipped": {}, "examples": []}
+    images = {"imported": 0, "skipped": {}}
+    assert report == {"entries": 35, "imported": 35, "skipped": {}, "examples": [], "images": images}
     assert (await ada.graphql("{ viewer { postsCount } }")).data["viewer"]["postsCount"] == 35
+
+
+def attached(*names, **changes):
+    """Return a note's attachments with these files."""
+    folder = "/media_attachments/files/1/original/"
+    return [{"type": "Document", "mediaType": "image/png", "url": folder + name, "name": None} | changes for name in names]
+
+
+def with_media(pack, *entries, **files):
+    """Return an archive of these entries and files; a name's underscore stands for its last dot. The files come first."""
+    named = {f"media_attachments/files/1/original/{name}": content for name, content in files.items()}
+    return pack(**named, outbox_json=outbox(*entries))
+
+
+async def images_of(person):
+    """Return the images of somebody's posts, newest post first."""
+    query = "{ viewer { posts { media { type width height alt url } } } }"
+    return [post["media"] for post in (await person.graphql(query)).data["viewer"]["posts"]]
+
+
+@pytest.mark.parametrize("pack", [tar_gz, zipped])
+async def test_images_come_with_their_posts_and_what_is_none_is_counted(start_server, pack):
+    server = await start_server(max_image_pixels=100, max_image_bytes=5_000)
+    ada, bob = await server.person(), await server.person()
+    entries = [
+        note(1, attachment=attached("b.jpg", mediaType="image/jpeg", name=" Ein Tor ✨ ") + attached("a.png", name="")),
+        note(2, attachment=attached("large.png", "long.png", "text.png", "gone.png")),
+        note(3, attachment=attached("1.png", "2.png", "3.png", "4.png", "5.png")),
+        note(4, attachment=[*attached("film.mp4", mediaType="video/mp4"), "nonsense", {}, *attached("../../etc/passwd\0")]),
+        note(5, attachment=attached("c.png", url="https://files.example/bucket/media_attachments/files/1/original/c.png")),
+        note(6, attachment=attached("a.png")),  # of the first post already
+        note(7, attachment={"type": "Document"}),
+        note(8, attachment=attached("lost.png"), inReplyTo="https://other.example/9"),
+    ]
+    files = {"a_png": picture(), "b_jpg": photo(), "c_png": picture(), "large_png": picture(size=(11, 10)), "text_png": b"text"}
+    files |= {f"{n}_png": picture(size=(n, 1)) for n in range(1, 6)} | {
+        "long_png": bytes(5_001),
+        "film_mp4": b"film",
+        "x_png": b"",
+    }
+    archive = with_media(pack, *entries, **files)
+    media_type = {"Content-Type": "application/zip"} if pack is zipped else {}
+
+    job, report = await imported(ada, archive, **media_type)
+
+    assert (job["state"], job["errorCode"], job["done"], job["total"]) == ("SUCCEEDED", None, 19, 19)  # 8 entries, 11 files
+    skipped = {"DUPLICATE": 1, "MALFORMED": 1, "MISSING": 1, "TOO_LARGE": 2, "TOO_MANY": 1, "UNSUPPORTED": 4}
+    assert report["images"] == {"imported": 7, "skipped": skipped}
+    *_, fifth, fourth, third, second, first = await images_of(ada)
+    assert ([len(fifth), len(fourth), len(second)], [media["width"] for media in third]) == ([1, 0, 0], [1, 2, 3, 4])
+    assert [(media["type"], media["width"], media["alt"]) for media in first] == [
+        ("image/jpeg", 6, "Ein Tor ✨"),
+        ("image/png", 8, None),
+    ]
+    async with server.http.get(server.url + first[0]["url"]) as response:
+        assert SECRET not in await response.read()
+    db = server.running.resources.db
+    assert await db.fetchval("select count(*) from blobs") == 2 * 7
+
+    [post] = (await ada.graphql("{ viewer { posts(first: 1) { id } } }")).data["viewer"]["posts"]
+    await ada.graphql("mutation($id: ID!) { deletePost(id: $id) { id } }", id=post["id"])
+    _, report = await imported(ada, archive, **media_type)
+    assert (report["imported"], report["images"]["imported"]) == (0, 0)
+    assert report["images"]["skipped"] == skipped | {"DUPLICATE": 1 + 7}
+    await db.execute("delete from media where width = 6")  # as if they had been imported without
+    _, report = await imported(ada, archive, **media_type)
+    assert report["images"]["imported"] == 1
+    assert [media["width"] for media in (await images_of(ada))[-1]] == [6, 8]
+    assert await images_of(bob) == []
+
+
+async def test_images_of_an_import_that_begins_again_are_there_once(start_server, monkeypatch):
+    server = await start_server(job_backoff_s=0.01, job_poll_s=0.1, job_heartbeat_s=1, max_imported_images=3)
+    ada = await server.person()
+    whole, calls = images.cleaned, 0
+
+    async def failing(file, **limits):
+        nonlocal calls
+        calls += 1
+        if calls in {2, 4}:
+            raise RuntimeError("the second attempt fails, too")
+        return await whole(file, **limits)
+
+    monkeypatch.setattr(images, "cleaned", failing)
+    entries = [note(n, attachment=attached(f"{n}.png")) for n in range(1, 5)]
+    job, report = await imported(ada, with_media(zipped, *entries, **{f"{n}_png": picture(size=(n, 1)) for n in range(1, 5)}))
+    assert (job["state"], job["attempts"], calls) == ("SUCCEEDED", 3, 5)
+    assert report["images"] == {"imported": 3, "skipped": {"TOO_MANY": 1}}
+    assert [[media["width"] for media in post] for post in await images_of(ada)] == [[], [3], [2], [1]]
+    assert await server.running.resources.db.fetchval("select count(*) from blobs") == 6
+
+
+async def test_an_image_in_a_zip_that_is_packed_like_no_other_is_skipped_alone(server):
+    ada = await server.person()
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, method in (("a.png", zipfile.ZIP_LZMA), ("b.png", zipfile.ZIP_STORED)):
+            archive.writestr(f"media_attachments/files/1/original/{name}", picture(), method)
+        archive.writestr("outbox.json", outbox(note(1, attachment=attached("a.png", "b.png"))))
+    job, report = await imported(ada, target.getvalue(), **{"Content-Type": "application/zip"})
+    assert (job["state"], report["images"]) == ("SUCCEEDED", {"imported": 1, "skipped": {"MALFORMED": 1}})
 
 
 async def test_progress_is_heard_over_a_subscription(server, monkeypatch):
@@ -164,4 +270,4 @@ def test_every_reason_is_documented():
     from pathlib import Path
 
     text = (Path(__file__).parents[2] / "docs/jobs.md").read_text()
-    assert all(f"`{reason.value}`" in text for reason in Skipped)
+    assert all(f"`{reason.value}`" in text for reason in (*Skipped, *SkippedMedia))

@@ -46,7 +46,7 @@ class Listening(Query):
         Separated,
         WithJsonSchema({"type": "array", "items": TOPIC_SCHEMA, "minItems": 1, "maxItems": MAX_TOPICS}),
         Field(description=f"{KNOWN_TOPICS}; feed and jobs are the viewer's own."),
-    ] = ()
+    ]
     after: Annotated[str | None, Field(description="The cursor of what you have; absent: from now on.")] = None
     wait: Annotated[
         float,

@@ -45,6 +45,13 @@ class SkippedEntry(TypedDict):
     reason: str
 
 
+class ImageReport(TypedDict):
+    """What became of the attachments of an archive's posts."""
+
+    imported: int
+    skipped: Annotated[dict[str, int], Field(description="How many were not imported, by the reason.")]
+
+
 class ImportReport(TypedDict):
     """What became of an archive's entries."""
 
@@ -52,6 +59,7 @@ class ImportReport(TypedDict):
     imported: int
     skipped: Annotated[dict[str, int], Field(description="How many were not imported, by the reason.")]
     examples: list[SkippedEntry]
+    images: ImageReport
 
 
 async def get(call: Call[Query, None]) -> Reply:
