@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from app import wiring
 from app.cli.backends import postgres
 from app.cli.terminal import console, say
 from app.domain.demo import DEMO_TOKEN, DEMO_USER_ID
+from app.infra import opening
 from app.infra.database import Database
 from app.services.demo import Summary, WorldSize, load
 from app.services.demo.size import DEFAULT_USERS
@@ -37,7 +37,7 @@ def demo(
 
 async def run(settings: Settings, database_url: str, size: WorldSize, seed: int, *, replace: bool) -> str:
     """Bring the database up to date and load the world; return what to tell of it."""
-    async with wiring.migrated_database(settings, database_url, say=say) as db:
+    async with opening.migrated_database(settings, database_url, say=say) as db:
         return await loaded(settings, db, size, seed, replace=replace)
 
 

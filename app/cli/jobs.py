@@ -7,11 +7,12 @@ from typing import Annotated, TypeVar
 import typer
 from rich.table import Table
 
-from app import services, wiring
+from app import services
 from app.cli.backends import postgres
 from app.cli.terminal import console, say
 from app.domain.ids import parse_id
 from app.domain.times import wire_time
+from app.infra import opening
 from app.infra.database import Database
 from app.settings import Settings
 
@@ -56,7 +57,7 @@ def in_database(work: Callable[[Database], Awaitable[Result]]) -> Result:
     settings = Settings.load()
 
     async def done(database_url: str) -> Result:
-        async with wiring.migrated_database(settings, database_url, say=say) as db:
+        async with opening.migrated_database(settings, database_url, say=say) as db:
             return await work(db)
 
     with postgres(settings) as database_url:

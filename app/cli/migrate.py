@@ -2,10 +2,9 @@
 
 import asyncio
 
-from app import wiring
 from app.cli.backends import postgres
 from app.cli.terminal import say
-from app.infra import migrations
+from app.infra import migrations, opening
 from app.settings import Settings
 
 
@@ -19,5 +18,5 @@ def migrate() -> None:
 
 async def run(settings: Settings, database_url: str) -> int:
     """Apply what is pending; return how many files that were."""
-    async with wiring.opened_database(settings, database_url, pool_size=2) as db:
+    async with opening.opened_database(settings, database_url, pool_size=2) as db:
         return await migrations.apply(db, say=say)

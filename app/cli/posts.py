@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from app import services, wiring
+from app import services
 from app.cli.backends import postgres
 from app.cli.terminal import say
 from app.domain.ids import parse_id
+from app.infra import opening
 from app.settings import Settings
 
 app = typer.Typer(help="Hide posts from everybody but their authors, and show them again.", no_args_is_help=True)
@@ -40,5 +41,5 @@ def set_hidden(post_id: str, *, hidden: bool) -> None:
 
 async def change(settings: Settings, database_url: str, post_id: int, *, hidden: bool) -> None:
     """Hide or show one post."""
-    async with wiring.migrated_database(settings, database_url, say=say) as db:
+    async with opening.migrated_database(settings, database_url, say=say) as db:
         await services.posts.hide(db, post_id, hidden=hidden)

@@ -17,6 +17,7 @@ from app.cli.backends import owned
 from app.cli.terminal import console, leave, say
 from app.domain.demo import DEMO_USER_ID
 from app.domain.errors import ConfigurationError
+from app.infra import opening
 from app.infra.embedded import Addresses
 from app.infra.telemetry import configure_logs
 from app.infra.workers import Workers, say_ready, this_program
@@ -55,7 +56,7 @@ def serve(
 async def start(settings: Settings, addresses: Addresses, *, demo: bool, processes: int) -> None:
     """Load the demo world where it is wanted and missing, then serve."""
     if demo:
-        async with wiring.migrated_database(settings, addresses.database_url, say=say) as db:
+        async with opening.migrated_database(settings, addresses.database_url, say=say) as db:
             if await is_empty(db):
                 say("Loading the demo world …")
                 say(await demo_command.loaded(settings, db, WorldSize.scaled(), demo_command.DEFAULT_SEED))
@@ -67,7 +68,7 @@ async def start(settings: Settings, addresses: Addresses, *, demo: bool, process
 
 async def serve_by_many(settings: Settings, addresses: Addresses, processes: int) -> None:
     """Serve by several processes on one port until SIGTERM or SIGINT; the embedded servers stay with this one."""
-    async with wiring.migrated_database(settings, addresses.database_url, say=say) as db:
+    async with opening.migrated_database(settings, addresses.database_url, say=say) as db:
         token = await wiring.usable_demo_token(db, settings)
     environment = {**os.environ, "DATABASE_URL": addresses.database_url, "REDIS_URL": addresses.redis_url}
     if settings.database_url is None:

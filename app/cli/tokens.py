@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from app import services, wiring
+from app import services
 from app.cli.backends import postgres
 from app.cli.terminal import say
+from app.infra import opening
 from app.settings import Settings
 
 app = typer.Typer(help="Make bearer tokens for accounts.", no_args_is_help=True)
@@ -31,5 +32,5 @@ def create(
 
 async def made(settings: Settings, database_url: str, username: str, *, is_unlimited: bool) -> str:
     """Make the session; return its token."""
-    async with wiring.migrated_database(settings, database_url, say=say) as db:
+    async with opening.migrated_database(settings, database_url, say=say) as db:
         return await services.sessions.give(db, settings, username=username, is_unlimited=is_unlimited)

@@ -12,6 +12,7 @@ import pytest
 from app.domain import errors
 from app.settings import Settings, variable_of
 from app.transports.errors import ROWS
+from tests.conftest import TABLES
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "app"
@@ -205,3 +206,11 @@ def test_migrations_are_numbered_without_a_hole_and_begin_by_saying_why():
     paths = sorted((ROOT / "migrations").glob("*.sql"))
     assert [path.name[:5] for path in paths] == [f"{number:04d}_" for number in range(1, len(paths) + 1)]
     assert all(path.read_text().startswith("-- ") for path in paths)
+
+
+def test_every_table_is_emptied_before_each_test_or_holds_nothing_of_a_test():
+    text = "".join(path.read_text() for path in (ROOT / "migrations").glob("*.sql"))
+    made = set(re.findall(r"^create table (\w+)", text, re.MULTILINE))
+    kept = {"event_log_head", "event_log_pieces", "event_log_rest"}  # set back, where pieces lie, a part of event_log
+    kept |= {"pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics"}  # the queue's own books
+    assert set(TABLES.split(", ")) == made - kept

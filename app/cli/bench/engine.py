@@ -11,7 +11,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from app import services, stores, wiring
+from app import services, stores
 from app.bench import engine_tables as tables
 from app.bench.engine import BY_HAND, FLOOR, PLAN, STOCK, EnginePlan, Variant, measure
 from app.bench.reports import write_markdown
@@ -22,7 +22,7 @@ from app.cli.bench.servers import free_port, program
 from app.cli.terminal import behind_a_bar, leave, output, say
 from app.domain.demo import DEMO_USER_ID
 from app.domain.errors import ConfigurationError
-from app.infra import embedded
+from app.infra import embedded, opening
 from app.infra.embedded import Addresses
 from app.infra.embedded.place import directory_of
 from app.services.demo import WorldSize, is_empty
@@ -72,7 +72,7 @@ def engine(  # noqa: PLR0913, PLR0917  # a command has as many arguments as opti
 async def prepared(addresses: Addresses, home: Path, size: WorldSize) -> str:
     """Bring the database up to date, make the world where another or none is in it; return the token of an unlimited caller."""
     settings, marker, wanted = Settings.load(), home / WORLD, orjson.dumps(asdict(size))
-    async with wiring.migrated_database(settings, addresses.database_url, say=say) as db:
+    async with opening.migrated_database(settings, addresses.database_url, say=say) as db:
         if not marker.exists() or marker.read_bytes() != wanted:
             say("Making the world; it is kept for the next run …")
             marker.unlink(missing_ok=True)

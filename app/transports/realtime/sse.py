@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -15,7 +14,7 @@ from app.services.context import RequestContext
 from app.services.sightings import Told, shown
 from app.services.updates import SIGNED_OUT, Follower
 from app.transports.errors import RequestError, problem_of
-from app.transports.realtime.connections import CONNECTIONS, RETRY_WINDOW_MS
+from app.transports.realtime.connections import CONNECTIONS, RETRY_WINDOW_MS, bound
 from app.transports.realtime.event_form import frame
 from app.transports.realtime.graphql_sse import COMMENT, HEADERS
 from app.transports.realtime.news import chunked
@@ -25,7 +24,6 @@ WAY = "sse"  # in the metrics
 CHUNK = 64 * 1024  # bytes that are handed over before the client's pace is looked at
 OUTAGE_S = 10.0  # without a database for so long, the client is sent to look for another server
 PAUSE_S = 0.5
-UNACKNOWLEDGED_MS = 45_000  # a peer that confirms nothing for so long is gone (tcp(7), TCP_USER_TIMEOUT)
 
 
 async def stream(request: web.Request, ctx: RequestContext, follower: Follower) -> web.StreamResponse:
@@ -69,9 +67,7 @@ class EventStream:
         self._ctx = ctx
         self._follower = follower
         self._transport = request.transport
-        self._transport.set_write_buffer_limits(high=ctx.settings.ws_catch_up_bytes)
-        if (own := self._transport.get_extra_info("socket")) is not None and own.family in {socket.AF_INET, socket.AF_INET6}:
-            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+        bound(self._transport, ctx.settings)
         self._is_live = False  # has it been at the log's end?
         self._stall = Stall(ctx.settings)
         self._wrote_at = asyncio.get_running_loop().time()
