@@ -19,6 +19,7 @@ WRITERS = 8  # at once, in a burst
 PATIENCE_S = 120.0
 KIB = 1024
 SAMPLE_S = 10.0
+KEPT_IN_MEMORY = 10_000  # events that a server of ours keeps for those who come back: until then its memory grows by them
 
 Tell = Callable[[str], None]
 
@@ -202,9 +203,15 @@ async def idle(session: aiohttp.ClientSession, target: Target, *, listeners: int
         crowd.close()
 
 
-async def soak(session: aiohttp.ClientSession, target: Target, *, seconds: float, tell: Tell) -> Soak:
-    """Let listeners come and go under writes, and look at the server's memory and descriptors meanwhile."""
+async def soak(
+    session: aiohttp.ClientSession, target: Target, *, seconds: float, tell: Tell, before: int = KEPT_IN_MEMORY
+) -> Soak:
+    """Let listeners come and go under writes, and look at the server's memory and descriptors meanwhile.
+
+    `before` are posts that are written first, so that memory has no reason to grow.
+    """
     result, writer = Soak(), Writer(session, target)
+    await writer.write_many(before)
     stay = Crowd(target.url)
     await stay.open(100)
     started = time.monotonic()

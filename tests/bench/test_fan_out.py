@@ -72,7 +72,7 @@ async def test_a_server_is_measured_in_every_way(start_server):
     idle = await fanout.idle(server.http, target, listeners=8)
     assert idle.listeners == 8
     said: list[str] = []
-    soaked = await fanout.soak(server.http, target, seconds=0.5, tell=said.append)
+    soaked = await fanout.soak(server.http, target, seconds=0.5, tell=said.append, before=10)
     assert soaked.rounds >= 1
     assert len(said) == len(soaked.samples) >= 1
     await until(lambda: server.running.app[HUB].listeners == 0)  # none is left behind
