@@ -97,15 +97,26 @@ async def test_topics_choose_and_the_feed_is_what_the_home_feed_shows(server: Te
 async def test_a_stream_of_the_feed_hears_of_a_new_follow_at_once(server: TestServer) -> None:
     ana, bob = await server.person(), await server.person()
     stream = sse(listening(server, "feed", bob), await head(server))
-    waiting = asyncio.create_task(first(3, stream))
-    own = await bob.post()
+    heard: list[str] = []
+
+    async def hear() -> None:
+        async for event in stream:
+            heard.append(event.id)
+
+    hearing = asyncio.create_task(hear())
+    # Whom he follows is looked up when an event is delivered: each is awaited before that changes.
     await ana.post("not yet")
+    own = await bob.post()
+    await until(lambda: heard == [own])
     await bob.follow(ana)
     seen = await ana.post()
+    await until(lambda: heard == [own, seen])
     await bob.graphql("mutation($id: ID!) { unfollowUser(id: $id) { user { id } } }", id=ana.id)
     await ana.post("no more")
     last = await bob.post()
-    assert [event.id for event in await waiting] == [own, seen, last]
+    await until(lambda: heard == [own, seen, last])
+    hearing.cancel()
+    await asyncio.gather(hearing, return_exceptions=True)
 
 
 @pytest.mark.parametrize("way", REST_WAYS)
