@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.mastodon import LONGEST_HTML, ArchivedPost, Skipped, plain, post_of
+from app.domain.mastodon import LONGEST_HTML, ArchivedPost, Skipped, SkippedMedia, media_name, plain, post_of
 from tests.archives import HOST, PUBLIC, note
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -73,9 +73,15 @@ def test_what_is_no_public_post_is_skipped_for_a_reason(reason, activity):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["Create", "Note", PUBLIC]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["Create", "Note", PUBLIC, "image/png"]),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "object", "to", "x"]), inner, max_size=4)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "object", "to", "mediaType", "url", "name"]), inner, max_size=4)
     ),
     max_leaves=10,
 )
@@ -83,7 +89,10 @@ JSON = st.recursive(
 
 @settings(max_examples=60, deadline=None)
 @given(
-    JSON, st.dictionaries(st.sampled_from(["id", "content", "summary", "to", "inReplyTo", "published", "type"]), JSON, max_size=3)
+    JSON,
+    st.dictionaries(
+        st.sampled_from(["id", "content", "summary", "to", "inReplyTo", "published", "type", "attachment"]), JSON, max_size=3
+    ),
 )
 def test_nothing_that_json_can_say_fails(value, changes):
     for activity in (
@@ -91,6 +100,47 @@ def test_nothing_that_json_can_say_fails(value, changes):
         note(1, **changes) if "content" not in changes else note(1) | {"object": note(1)["object"] | changes},
     ):
         assert isinstance(post_of(activity, now=NOW), ArchivedPost | Skipped)
+
+
+FILES = {
+    "/media_attachments/files/1/original/a.png": "media_attachments/files/1/original/a.png",
+    "https://files.example/bucket/media_attachments/files/1/original/a.png": "media_attachments/files/1/original/a.png",
+    "./media_attachments/a.png": "media_attachments/a.png",
+    "/other/a.png": "other/a.png",
+    "/": None,
+    "a\0.png": None,
+    "\udcff.png": None,
+    "x" * 301: None,
+}
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_an_image_has_the_same_name_in_its_post_as_in_the_archive(path):
+    assert media_name(path) == FILES[path]
+
+
+def test_attachments_are_images_or_skipped_for_a_reason():
+    def attachment(**changes):
+        return {"type": "Document", "mediaType": "image/png", "url": "/a.png", "name": None} | changes
+
+    post = post_of(
+        note(
+            1,
+            attachment=[
+                attachment(name=" Ein Tor \n"),
+                attachment(name="a\0"),
+                attachment(name="x" * 1_001),
+                attachment(mediaType="audio/mpeg"),
+                attachment(name=7),
+                attachment(url=None),
+                attachment(),
+            ],
+        ),
+        now=NOW,
+    )
+    assert isinstance(post, ArchivedPost)
+    assert [media.alt for media in post.media] == ["Ein Tor", None, "x" * 1_000, None]
+    assert sorted(post.skipped_media) == [SkippedMedia.TOO_MANY, SkippedMedia.UNSUPPORTED, SkippedMedia.UNSUPPORTED]
 
 
 @pytest.mark.parametrize("piece", ["<", "</", "<!--", "<a ", "<a a=", "&", "&#", "<![CDATA[", "<p>", "<script>", "&amp"])

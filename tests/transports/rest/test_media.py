@@ -7,6 +7,7 @@ import pytest
 from app import stores
 from app.services import posts
 from tests.pictures import SECRET, opened, photo, picture
+from tests.transports.graphql.wire import connected
 from tests.transports.rest.asking import ask, check_problem
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
@@ -187,3 +188,22 @@ async def test_what_cannot_be_taken_is_refused_with_a_code_and_leaves_nothing(st
     assert (await upload(ada, alt="%20", media_type="image/gif")).body["alt"] is None  # the content tells the type
     db = server.running.resources.db
     assert [row[0] for row in await db.fetch("select count(*) from media union all select count(*) from blobs")] == [1, 2]
+
+
+async def test_a_reader_who_takes_nothing_of_an_image_is_sent_away(start_server):
+    server = await start_server(ws_stalled_s=0.2)
+    ada, db = await server.person(), server.running.resources.db
+    media = await uploaded(ada)
+    await create(ada, media)
+    await db.execute(
+        "insert into blob_pieces select b.id, n, decode(repeat('00', 262144), 'hex') from generate_series(1, 80) n, blobs b"
+    )
+    await db.execute("update blobs set size = size + 80 * 262144")
+    async with connected(server) as (reader, writer):
+        writer.write(f"GET /api/v1/media/{media}/file HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        for number in (1, 0):
+            async with asyncio.timeout(10):
+                while server.running.resources.budgets._sockets.total != number:  # noqa: ASYNC110  # it tells nobody
+                    await asyncio.sleep(0.01)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(80 * 262144)

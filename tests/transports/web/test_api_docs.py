@@ -32,7 +32,7 @@ async def test_every_operation_is_shown_and_one_runs_by_three_clicks(browser: Br
     page.on("request", lambda request: None if request.url.startswith((server.url, "data:")) else elsewhere.append(request.url))
 
     await page.goto(f"{server.url}/api/docs")
-    await expect(page.locator(".opblock")).to_have_count(len(ROUTES))
+    await expect(page.locator(".opblock")).to_have_count(len(ROUTES) + 1)
     operation = page.locator("#operations-users-getViewer")
     await operation.locator(".opblock-summary").click()
     await operation.locator(".execute").click()
