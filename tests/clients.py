@@ -164,6 +164,9 @@ class Socket:
         async with asyncio.timeout(timeout_s):
             while True:
                 message = await self.ws.receive()
+                if message.type is aiohttp.WSMsgType.CLOSE:
+                    # `close_code` is another where the server, tired of waiting, has not taken the client's own goodbye.
+                    return message.data, str(message.extra or "")
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     return self.ws.close_code, str(message.extra or "")
 
