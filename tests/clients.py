@@ -164,7 +164,8 @@ class Socket:
         async with asyncio.timeout(timeout_s):
             while True:
                 message = await self.ws.receive()
-                if message.type is aiohttp.WSMsgType.CLOSE:  # what was said, even where the goodbye found nobody there any more
+                if message.type is aiohttp.WSMsgType.CLOSE:
+                    # `close_code` is another where the server, tired of waiting, has not taken the client's own goodbye.
                     return message.data, str(message.extra or "")
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     return self.ws.close_code, ""

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 import asyncpg
 import pytest
+import structlog
 from aiohttp import web_app
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -41,6 +42,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A suite that a shell started in the background inherits that, and so would the programs that tests send Ctrl-C to.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# As servers log: the default draws each exception with its local variables, and stops the loop for a second to do so.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+
 # Where all rows go or a whole world comes, the triggers of references need not ask about each row. Only a superuser can switch
 # them off, which the embedded server's account is.
 UNASKED = "select set_config('session_replication_role', 'replica', true) where current_setting('is_superuser') = 'on';"
@@ -61,8 +70,8 @@ update event_log_head set position = 0, oldest = 0
 TRIES_TO_EMPTY = 100
 
 WORLD = ("users", "posts", "follows", "likes", "sessions")  # each behind what it refers to
-KEEP_WORLD = "create schema demo_world;" + "".join(f"create table demo_world.{table} as table {table};" for table in WORLD)
-COPY_WORLD = UNASKED + "".join(f"insert into {table} table demo_world.{table};" for table in WORLD)
+KEEP_WORLD = "create schema demo_world;" + "".join(f"create table demo_world.kept_{table} as table {table};" for table in WORLD)
+COPY_WORLD = UNASKED + "".join(f"insert into {table} table demo_world.kept_{table};" for table in WORLD)
 
 
 def pytest_collection_finish():

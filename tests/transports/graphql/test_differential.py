@@ -128,9 +128,10 @@ async def facts_of(db: Any, server: TestServer) -> Facts:
 @pytest.fixture
 def _only_errors_are_logged():
     """Keep thousands of lines about requests out of the way of those about progress."""
+    before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 def once_a_text() -> Callable[..., Any]:
