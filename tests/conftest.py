@@ -57,8 +57,8 @@ UNASKED = "select set_config('session_replication_role', 'replica', true) where 
 # Rows are deleted rather than tables truncated: new files for each table and index cost a hundred times as much. The lock waits
 # for whoever still writes (a relay that is stopping), and keeps them away meanwhile.
 TABLES = (
-    "dead_letters, jobs, pgqueuer, media, archived_media, blob_pieces, blobs, imported_posts, idempotency_keys, likes, follows, posts, sessions, "
-    "users, outbox, event_log"
+    "dead_letters, jobs, pgqueuer, media, archived_media, blob_pieces, blobs, imported_posts, idempotency_keys, likes, follows, "
+    "posts, sessions, users, outbox, event_log"
 )
 EMPTY = f"""
 set local lock_timeout = 100;
