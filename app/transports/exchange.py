@@ -86,9 +86,9 @@ async def json_body(request: web.BaseRequest) -> Any:
     settings = context_of(request).settings
     try:
         if request.content.is_eof():  # it came with its head, as most do
+            if request.content.total_bytes > settings.max_body_bytes:
+                raise web.HTTPRequestEntityTooLarge(settings.max_body_bytes, request.content.total_bytes)
             body = request.content.read_nowait()
-            if len(body) > settings.max_body_bytes:
-                raise web.HTTPRequestEntityTooLarge(settings.max_body_bytes, len(body))
         else:
             with Deadline(settings.body_timeout_s):
                 body = await request.read()
