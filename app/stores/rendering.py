@@ -159,6 +159,8 @@ def shown(fields: Fields, table: Table, alias: str, lists: dict[int, str]) -> st
 
 def pieces(fields: Fields, table: Table, alias: str, lists: dict[int, str]) -> list[str]:
     """Return the SQL of the pieces of an object: texts that stand there, and what comes from the row."""
+    if not fields:  # @skip and @include may leave nothing
+        return [quoted("{}")]
     found = []
     for index, field in enumerate(fields):
         found.append(quoted(f"{'{' if index == 0 else ','}{as_text(field.key)}:"))
