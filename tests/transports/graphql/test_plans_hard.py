@@ -43,6 +43,8 @@ QUERIES = {
         { post(id: 101) { id author { name @skip(if: true) } replies { id @skip(if: true) } } a: post(id: 101) { title @skip(if: true) }
           user(id: 11) { posts { author { ... @include(if: false) { id } } likersOf: likers { nodes { id @skip(if: true) } } }
             followers { nodes @skip(if: true) { id } } following @include(if: true) { nodes { posts { id @skip(if: true) } } } } }""",
+    "an author of whom nothing is left": "{ post(id: 101) { id author { name @skip(if: true) } } }",
+    "authors in a list of whom nothing is left": "{ user(id: 11) { posts { author { ... @include(if: false) { id } } id } } }",
     "people twice in one connection": "{ user(id: 11) { followers { a: nodes { id } b: nodes { name } } following { __typename } } }",
     "parts of a connection merged from fragments": """
         { user(id: 11) { followers { ...F edges { cursor } pageInfo { endCursor } } followers { edges { node { name } } } } }
