@@ -112,7 +112,7 @@ def different(by_plan: Answer, reference: Answer) -> list[str]:
     """Return what tells the two answers apart."""
     found = []
     if as_json(by_plan.data) != as_json(reference.data):
-        found.append(f"data by plan:  {by_plan.data}\nby reference:  {reference.data}")
+        found.append(f"data by plan:  {as_json(by_plan.data)!r}\nby reference:  {reference.data}")
     if places(by_plan) != places(reference):
         found.append(f"errors by plan:  {by_plan.errors}\nby reference:  {reference.errors}")
     if by_plan.executor == COMPLETED and not reference.errors:
