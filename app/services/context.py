@@ -96,7 +96,7 @@ class RequestContext:
 
     @property
     def db(self) -> Database:
-        """The door to PostgreSQL; inside `on_one_connection` one connection."""
+        """The door to PostgreSQL; from `keep_connection` to `give_back_connection` one connection."""
         if self._kept_door is not None:
             return self._kept_door
         if self._db is None:
