@@ -44,7 +44,11 @@ async def test_a_session_that_ended_while_it_was_looked_up_is_not_remembered(sta
     ann = await server.person()
     ctx = await server.context()
     seen = await services.sessions.authenticate(ctx, ann.token)  # as another request sees it, which goes on after the end
+    before = ctx.resources.tail.cursor
     assert (await ann.graphql("mutation { signOut }")).data == {"signOut": True}
+    async with asyncio.timeout(10):
+        await ctx.resources.tail.growth(before)
+    assert ctx.resources.sessions.get(ann.token) is None  # the log's word of it is taken in
 
     ctx.resources.sessions.add(ann.token, seen)
 
