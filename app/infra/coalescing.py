@@ -20,7 +20,7 @@ class Asked(Generic[Key]):
 
 
 class Coalescing(Generic[Key]):
-    """One kind of look-up. `fetch` gives a row or None for each key, in order, and must not depend on who asks.
+    """One kind of look-up. `fetch` gives a row or None for each key, in order; who asks has a say only as part of the key.
 
     The first caller's statement goes out at once; whoever comes while enough are on their way joins the next one, which waits no
     longer than until it has as many keys as one statement should have. A statement begins after all its callers have asked, so

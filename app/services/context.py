@@ -2,8 +2,9 @@
 
 import asyncio
 import math
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from app.domain.budgets import Caller, Charge
 from app.domain.errors import Unauthenticated
@@ -21,6 +22,8 @@ from app.services.sightings import Sightings
 from app.settings import Settings
 from app.stores.attempts import Attempts
 from app.stores.persisted import PersistedTexts
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,13 @@ class Resources:
     metrics: Metrics = field(default_factory=Metrics)
     sightings: Sightings = field(default_factory=Sightings)
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # writes that go on although their caller has left
+
+    async def to_the_end(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run a write to its end even if the caller leaves: a caller who comes back must not find half of what was asked."""
+        task = asyncio.ensure_future(work)
+        self.unfinished.add(task)
+        task.add_done_callback(self.unfinished.discard)
+        return await asyncio.shield(task)
 
 
 class RequestContext:
@@ -96,7 +106,7 @@ class RequestContext:
 
     @property
     def db(self) -> Database:
-        """The door to PostgreSQL; inside `on_one_connection` one connection."""
+        """The door to PostgreSQL; from `keep_connection` to `give_back_connection` one connection."""
         if self._kept_door is not None:
             return self._kept_door
         if self._db is None:

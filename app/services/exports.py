@@ -100,7 +100,8 @@ async def fetching(ctx: RequestContext, job: Job) -> AsyncIterator[Fetch]:
         yield fetch
     finally:
         db, id_ = ctx.resources.db, fetch.blob.id
-        await asyncio.shield(stores.blobs.delete(db, [id_]) if fetch.is_complete else stores.blobs.give_back(db, id_))
+        end = stores.blobs.delete(db, [id_]) if fetch.is_complete else stores.blobs.give_back(db, id_)
+        await ctx.resources.to_the_end(end)
 
 
 async def zipped(db: Database, user_id: int) -> AsyncIterator[tuple[int, bytes]]:

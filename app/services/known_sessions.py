@@ -23,6 +23,7 @@ class KnownSessions:
         self._kept_s = kept_s
         self._heard = tail.cursor
         self._known: OrderedDict[str, tuple[float, Viewer]] = OrderedDict()  # until when (monotonic seconds), and who it is
+        self._ended: OrderedDict[int, None] = OrderedDict()  # the last ones to end: a look-up on its way may still have seen them
 
     def get(self, token: str) -> Viewer | None:
         """Return who the token belongs to where it is known and has not ended."""
@@ -35,7 +36,7 @@ class KnownSessions:
     def add(self, token: str, viewer: Viewer) -> None:
         """Remember who was just read."""
         left_s = min(self._kept_s, (viewer.expires_at - datetime.now(UTC)).total_seconds())
-        if left_s <= 0:
+        if left_s <= 0 or viewer.session_id in self._ended:
             return
         self._known.pop(token, None)
         self._known[token] = (time.monotonic() + left_s, viewer)
@@ -44,6 +45,9 @@ class KnownSessions:
 
     def forget(self, session_id: int) -> None:
         """Forget a session that has ended."""
+        self._ended[session_id] = None
+        if len(self._ended) > SESSIONS_KEPT:
+            self._ended.popitem(last=False)
         for token, (_, viewer) in list(self._known.items()):
             if viewer.session_id == session_id:
                 del self._known[token]

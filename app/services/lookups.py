@@ -28,7 +28,9 @@ class Lookups:
     async def users_by_ids(self, ids: Sequence[int], columns: Columns, counts: Counts) -> Sequence[Any]:
         """Return the users with these ids, None where there is none. One statement, perhaps shared."""
         kind = self._kinds.get(columns)
-        if kind is None:
+        if kind is not None:
+            self._kinds.move_to_end(columns)
+        else:
             kind = self._new(columns, lambda keys: stores.users.by_ids(self._db, keys, columns), LARGEST_BATCH)
         counts.statements += 1
         users = await kind.get(ids)
@@ -39,14 +41,17 @@ class Lookups:
         self, rendering: Rendering, keys: Sequence[Any], viewer_id: int | None, sizes: tuple[int, ...], counts: Counts
     ) -> Sequence[Text | None]:
         """Return the text for each key, as the viewer may see it. One statement, perhaps shared with other viewers."""
-        kind = self._kinds.get((rendering, sizes))
-        if kind is None:
+        name = (rendering, sizes)
+        kind = self._kinds.get(name)
+        if kind is not None:
+            self._kinds.move_to_end(name)
+        else:
 
             async def fetch(wanted: Sequence[tuple[Any, int | None]]) -> Sequence[Text | None]:
                 found, viewers = zip(*wanted, strict=True)
                 return await stores.rendering.texts(self._db, rendering, found, viewers, sizes)
 
-            kind = self._new((rendering, sizes), fetch, most_at_once(sizes))
+            kind = self._new(name, fetch, most_at_once(sizes))
         counts.statements += 1
         texts = await kind.get([(key, viewer_id) for key in keys])
         counts.rows += len(texts)

@@ -187,7 +187,7 @@ async def _likers(ctx: "RequestContext", ids: Sequence[int], page: Page, columns
 
 async def _media(ctx: "RequestContext", ids: Sequence[int], _page: Page, columns: Columns = None) -> Sequence[Slice[Media]]:
     if ctx.reads:
-        ctx.reads.posts(ids)  # images change with their post alone
+        ctx.reads.posts(ids)  # images change with their post; those of an import come later, and unheard
     return await stores.media.of_posts(ctx.db, ids, columns)
 
 

@@ -46,17 +46,21 @@ async def place(
 ) -> bool:
     """Put an image into its post; return whether there is room for it: the post may be gone, or have it already.
 
-    `measures` are width and height in pixels, and bytes; `blob_ids` are the file's and the thumbnail's. One statement.
+    `measures` are width and height in pixels, and bytes; `blob_ids` are the file's and the thumbnail's. The post is held before the
+    row that looks for the image, as whoever deletes the post does. One statement.
     """
     return bool(
         await db.fetchval(
             """
-            with found as (
-                update archived_media set outcome = $9 where job_id = $1 and name = $2 and outcome is null
-                returning post_id, position, alt
+            with post as materialized (
+                select p.id, p.author_id from archived_media a join posts p on p.id = a.post_id
+                where a.job_id = $1 and a.name = $2 and a.outcome is null for key share of p
+            ), found as (
+                update archived_media a set outcome = $9 from post p
+                where a.job_id = $1 and a.name = $2 and a.outcome is null returning p.author_id, a.post_id, a.position, a.alt
             )
             insert into media (owner_id, post_id, position, alt, media_type, width, height, size, file_id, thumbnail_id)
-            select p.author_id, p.id, f.position, f.alt, $3, $4, $5, $6, $7, $8 from found f join posts p on p.id = f.post_id
+            select author_id, post_id, position, alt, $3, $4, $5, $6, $7, $8 from found
             on conflict do nothing returning true
             """,
             job_id,

@@ -159,11 +159,9 @@ def shown(fields: Fields, table: Table, alias: str, lists: dict[int, str]) -> st
 
 def pieces(fields: Fields, table: Table, alias: str, lists: dict[int, str]) -> list[str]:
     """Return the SQL of the pieces of an object: texts that stand there, and what comes from the row."""
-    if not fields:  # @skip and @include may leave nothing
-        return [quoted("{}")]
-    found = []
+    found = [quoted("{")]
     for index, field in enumerate(fields):
-        found.append(quoted(f"{'{' if index == 0 else ','}{as_text(field.key)}:"))
+        found.append(quoted(f"{',' if index else ''}{as_text(field.key)}:"))
         match field:
             case Leaf():
                 found += leaf(field, table, alias)

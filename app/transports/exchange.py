@@ -1,6 +1,5 @@
 """One HTTP exchange: who asks, what is in the body, and what it cost; shared by the faces that speak HTTP."""
 
-import asyncio
 import math
 import re
 import time
@@ -177,12 +176,8 @@ def is_json(content_type: str) -> bool:
 
 
 async def to_the_end(request: web.BaseRequest, work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a write to its end even if the caller leaves: a caller who comes back must not find half of what was asked."""
-    task = asyncio.ensure_future(work)
-    unfinished = context_of(request).resources.unfinished
-    unfinished.add(task)
-    task.add_done_callback(unfinished.discard)
-    return await asyncio.shield(task)
+    """Run a write to its end even if the caller leaves."""
+    return await context_of(request).resources.to_the_end(work)
 
 
 def wished_timeout(request: web.Request) -> float:

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from aiohttp import hdrs
 
 from app.transports.errors import RequestError
+
+Result = TypeVar("Result")
 
 CHUNK_BYTES: Final = 64 * 1024
 CLOSING: Final[dict[str, str]] = {hdrs.CONNECTION: "close"}  # of HTTP/1.1: the rest of the body is not read
@@ -24,18 +26,24 @@ async def arriving(chunks: AsyncIterator[bytes], *, most: int, patience_s: float
         RequestError: it is larger, or stopped arriving.
     """
     received = 0
-    while True:
-        try:
-            async with asyncio.timeout(patience_s):
-                chunk = await anext(chunks, None)
-        except TimeoutError:
-            raise RequestError("REQUEST_TIMEOUT", f"Nothing arrived for {patience_s:g} seconds.", headers=dict(CLOSING)) from None
-        if chunk is None:
-            return
+    while (chunk := await in_time(anext(chunks, None), patience_s)) is not None:
         received += len(chunk)
         if received > most:
             raise too_large(most)
         yield chunk
+
+
+async def in_time(arrival: Awaitable[Result], patience_s: float) -> Result:
+    """Return what arrives.
+
+    Raises:
+        RequestError: nothing does within so many seconds.
+    """
+    try:
+        async with asyncio.timeout(patience_s):
+            return await arrival
+    except TimeoutError:
+        raise RequestError("REQUEST_TIMEOUT", f"Nothing arrived for {patience_s:g} seconds.", headers=dict(CLOSING)) from None
 
 
 def too_large(most: int) -> RequestError:

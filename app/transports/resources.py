@@ -111,7 +111,7 @@ class JobResource(TypedDict):
     jobId: Id
     kind: Annotated[str, Field(description="What is done: export, import or account_deletion.")]
     state: Annotated[Literal["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"], Field(description="Where it stands.")]
-    done: Annotated[Count, Field(description="How many steps are done (rows or posts, by its kind).")]
+    done: Annotated[Count, Field(description="How many steps are done (rows, posts or images, by its kind).")]
     total: Annotated[Count | None, Field(description="How many steps there are; null while that is not known.")]
     attempts: Annotated[Count, Field(description="How often it was started.")]
     errorCode: Annotated[str | None, Field(description="Why it failed, by a code as problems have it.")]

@@ -39,6 +39,23 @@ async def test_signing_out_here_is_known_at_once(start_server):
         await statements_to_authenticate(server, ann.token)
 
 
+async def test_a_session_that_ended_while_it_was_looked_up_is_not_remembered(start_server):
+    server = await start_server(**KEPT)
+    ann = await server.person()
+    ctx = await server.context()
+    seen = await services.sessions.authenticate(ctx, ann.token)  # as another request sees it, which goes on after the end
+    before = ctx.resources.tail.cursor
+    assert (await ann.graphql("mutation { signOut }")).data == {"signOut": True}
+    async with asyncio.timeout(10):
+        await ctx.resources.tail.growth(before)
+    assert ctx.resources.sessions.get(ann.token) is None  # the log's word of it is taken in
+
+    ctx.resources.sessions.add(ann.token, seen)
+
+    with pytest.raises(Unauthenticated):
+        await statements_to_authenticate(server, ann.token)
+
+
 async def test_signing_out_elsewhere_is_known_when_the_log_tells_of_it(start_server):
     here, there = await start_server(**KEPT), await start_server(**KEPT)
     ann, ben = await here.person(), await here.person()

@@ -177,6 +177,11 @@ async def test_people_come_as_a_connection_shows_them(world, around):
         assert text.numbers == (2,)
 
 
+async def test_a_joined_thing_of_which_nothing_is_shown_is_an_empty_object(world):
+    [text] = await texts(world, posts_with(Joined("author", "author", ()), ROW[0]), [ADA], [None], [1])
+    assert text.json == '[{"author":{},"id":"105"}]'
+
+
 async def test_more_columns_than_a_function_takes_arguments(world):
     fields = tuple(Leaf(f"f{number}", "likes_count", False, True) for number in range(150))
     [text] = await texts(world, posts_with(*fields), [ADA], [None], [1])

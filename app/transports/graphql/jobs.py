@@ -38,7 +38,7 @@ class Job(Node):
 
     kind: str = strawberry.field(description="What is done: export, import or account_deletion.")
     state: JobState = strawberry.field(description="Where it stands.")
-    done: int = strawberry.field(description="How many steps are done (rows or posts, by its kind).")
+    done: int = strawberry.field(description="How many steps are done (rows, posts or images, by its kind).")
     total: int | None = strawberry.field(description="How many steps there are; null while that is not known.")
     attempts: int = strawberry.field(description="How often it was started; more than once after a failure or a crash.")
     error_code: str | None = strawberry.field(description="Why it failed, by a code as errors have it.")

@@ -17,7 +17,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from app.services.context import RequestContext
 from app.transports.errors import RequestError
-from app.transports.files import arriving, leave
+from app.transports.files import arriving, in_time, leave
 from app.transports.grpc.calls import Call, Face, admitted, answered, metadata_of, to_the_end, trailers
 from app.transports.grpc.requests import parsed, viewer_of
 from app.transports.grpc.stubs import media_pb2
@@ -63,7 +63,7 @@ def upload(face: Face, method: MethodDescriptor, work: Taking) -> "grpc.RpcMetho
         parts = arriving_parts(bodies, kind)
         async with admitted(ctx, Empty(), is_write=True, lasts=True) as admission:
             ctx.signed_in()
-            first = await anext(parts)
+            first = await in_time(anext(parts), patience_s)
             file = Upload(first, lambda most: arriving(data_of(first, parts), most=most, patience_s=patience_s))
             admission.response = await work(ctx, file)
         return admission.response.SerializeToString()

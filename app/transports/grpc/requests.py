@@ -15,7 +15,7 @@ from app.transports.errors import RequestError
 from app.transports.exchange import bearer_token
 from app.transports.grpc.stubs import pages_pb2
 
-BATCHES = ("user_ids", "post_ids")
+BATCHES = ("user_ids", "post_ids", "media_ids")
 
 
 def address_of(peer: str) -> str:
@@ -80,7 +80,7 @@ def rows_of(request: Message, *, largest_page: int) -> int:
     if "page" in fields:
         sizes.append(wished_size(getattr(request, "page"), largest_page))  # noqa: B009  # a Message in general has no such field
     beside = getattr(request, "with_author", False) + MOST_MEDIA * getattr(request, "with_media", False)
-    return math.prod(sizes) * (1 + beside) if sizes else 0
+    return math.prod(sizes) * (1 + beside) if sizes else beside
 
 
 def wished_size(wish: pages_pb2.Page, largest: int) -> int:

@@ -109,7 +109,10 @@ class Group:
         end = happenings[-1].event.position
         waiting = [listener for listener in self.live if listener.cursor.position < end]
         viewer_ids = {listener.viewer_id for listener in waiting}
-        batch = Batch(await asyncio.gather(*(self._shown(happening, viewer_ids) for happening in happenings)))
+        shown = await asyncio.gather(*(self._shown(each, viewer_ids) for each in happenings), return_exceptions=True)
+        if error := next((each for each in shown if isinstance(each, BaseException)), None):
+            raise error  # when all are at their end: what still ran would run beside the next try
+        batch = Batch([each for each in shown if isinstance(each, Shown)])
         await self._send_to(waiting, batch, await self._paid(waiting, batch))
 
     async def _shown(self, happening: Happening, viewer_ids: Collection[int | None]) -> Shown:

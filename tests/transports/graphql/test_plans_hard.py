@@ -76,6 +76,9 @@ QUERIES = {
     "no things": "{ nodes(ids: []) { id } }",
     "a fragment of the other type": "{ user(id: 11) { id ... on Node { ... on Post { title } } } }",
     "an empty object": "{ user(id: 11) { ... on Node { ... on Post { title } } followers { nodes { ... on Node { ... on Post { id } } } } } }",
+    "authors of whom nothing is left": """
+        { user(id: 11) { posts { id author { id @skip(if: true) } replies { author { ... on User @include(if: false) { name } } } } }
+          post(id: 101) { id author { name @include(if: false) } } }""",
     "nothing but names of types": """
         { __typename user(id: 11) { __typename posts { __typename author { __typename } inReplyTo { __typename } } followers { __typename
           edges { __typename node { __typename } } nodes { __typename } pageInfo { __typename } } } latestPosts { __typename } }""",

@@ -229,6 +229,10 @@ async def test_files_that_are_refused_say_why_and_leave_nothing(start_server):
         yield image(b"x")
         await asyncio.sleep(5)
 
+    async def silent():
+        await asyncio.sleep(5)
+        yield image(b"x")
+
     async with connected(server) as stubs:
         cases: list[tuple[Any, Any, str]] = [
             (iter([image(b"no image", is_last=True)]), signed(ada), "IMAGE_INVALID"),
@@ -237,6 +241,7 @@ async def test_files_that_are_refused_say_why_and_leave_nothing(start_server):
             (iter([]), signed(ada), "BAD_REQUEST"),
             (endless(), signed(ada), "BODY_TOO_LARGE"),
             (stalling(), signed(ada), "REQUEST_TIMEOUT"),
+            (silent(), signed(ada), "REQUEST_TIMEOUT"),
             (iter(whole_image(picture())), None, "UNAUTHENTICATED"),
         ]
         for parts, metadata, code in cases:

@@ -11,6 +11,7 @@ from app.domain.errors import ConfigurationError
 from app.transports.errors import ROWS
 from app.transports.grpc import server as face
 from app.transports.grpc.requests import address_of as address_of_peer
+from app.transports.grpc.requests import rows_of
 from app.transports.grpc.statuses import code_number
 from app.transports.grpc.stubs import follows_pb2, pages_pb2, posts_pb2, users_pb2
 from tests.conftest import make_settings
@@ -120,6 +121,20 @@ async def test_one_bucket_pays_for_graphql_and_grpc(start_server):
         assert throttled.retry_after_s is not None
         assert 1 <= throttled.retry_after_s <= 40
         await stubs.posts.GetPostsForUser(posts_pb2.UserRequest(user_id=ada.id, page=page), metadata=signed(ada))
+
+
+@pytest.mark.parametrize(
+    ("request_", "rows"),
+    [
+        (posts_pb2.GetPostRequest(), 0),
+        (posts_pb2.GetPostRequest(with_author=True, with_media=True), 5),
+        (posts_pb2.GetPostsRequest(post_ids=["1", "2"], with_author=True), 4),
+        (posts_pb2.GetPostsRequest(with_author=True, with_media=True), 0),
+        (posts_pb2.GetRepliesRequest(post_ids=["1", "2"], page=pages_pb2.Page(first=3), with_media=True), 30),
+    ],
+)
+def test_a_call_is_charged_for_all_that_its_answer_may_show(request_, rows):
+    assert rows_of(request_, largest_page=100) == rows
 
 
 async def test_a_caller_runs_only_so_many_calls_at_once(start_server, db):
