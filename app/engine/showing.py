@@ -14,6 +14,7 @@ from app.engine.steps import Arguments
 if TYPE_CHECKING:  # compiling asks this module
     from app.engine.compiling import Compilation
 
+MOST_LISTS = 8  # in one text: a database plans a statement with many for longer than it takes to run it
 DEEPEST = 2  # levels of lists in one text: the lengths of the second one are told for each row of the first
 
 
@@ -69,7 +70,7 @@ def shown_list(
 ) -> ShownList | None:
     """Return what is shown of a list, None where a source cannot write it. `lists` collects its arguments and those in it."""
     type_ = get_named_type(definition.type)
-    if binding.render is None or depth == 0 or not isinstance(type_, GraphQLObjectType):
+    if binding.render is None or depth == 0 or len(lists) == MOST_LISTS or not isinstance(type_, GraphQLObjectType):
         return None
     lists.append(arguments(definition, details))
     around: list[Any] = []

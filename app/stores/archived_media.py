@@ -46,8 +46,8 @@ async def place(
 ) -> bool:
     """Put an image into its post; return whether there is room for it: the post may be gone, or have it already.
 
-    `measures` are width and height in pixels, and bytes; `blob_ids` are the file's and the thumbnail's. The post is held before the
-    row that looks for the image, as whoever deletes the post does. One statement.
+    `measures` are width and height in pixels, and bytes; `blob_ids` are the file's and the thumbnail's. The post is held before
+    the row that looks for the image, as whoever deletes the post does. One statement.
     """
     return bool(
         await db.fetchval(

@@ -45,6 +45,9 @@ QUERIES = {
             followers { nodes @skip(if: true) { id } } following @include(if: true) { nodes { posts { id @skip(if: true) } } } } }""",
     "an author of whom nothing is left": "{ post(id: 101) { id author { name @skip(if: true) } } }",
     "authors in a list of whom nothing is left": "{ user(id: 11) { posts { author { ... @include(if: false) { id } } id } } }",
+    "more lists than one text has": "{ user(id: 11) { "
+    + " ".join(f"a{n}: posts(first: {n}) {{ id r: replies(first: 1) {{ id }} }}" for n in range(9))
+    + " followers { nodes { username } } } }",
     "people twice in one connection": "{ user(id: 11) { followers { a: nodes { id } b: nodes { name } } following { __typename } } }",
     "parts of a connection merged from fragments": """
         { user(id: 11) { followers { ...F edges { cursor } pageInfo { endCursor } } followers { edges { node { name } } } } }

@@ -56,6 +56,8 @@ AUTHOR_LEVEL = {
     "likers": (1, "posts(first: $n) { likers(first: 5) { nodes { name } } }"),
     "no rows, but the word whether there are any": (1, "posts(first: $n) { likers(first: 0) { nodes { name } } }"),
     "the same twice": (1, "a: posts(first: $n) { id } b: posts(first: $n) { title }"),
+    "as many lists as one text has": (1, " ".join(f"a{n}: posts(first: $n) {{ id replies {{ id }} }}" for n in range(4))),
+    "one more": (6, " ".join(f"a{n}: posts(first: $n) {{ id replies(first: 1) {{ id }} }}" for n in range(5))),
 }
 
 
