@@ -1,7 +1,7 @@
 """One HTTP connection: what aiohttp's parser refuses leaves as a coded error, too."""
 
 import orjson
-from aiohttp import hdrs, web
+from aiohttp import ClientConnectionResetError, hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 
 from app.infra.telemetry import request_lines
@@ -19,6 +19,8 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Return the answer to a request that failed outside every handler; the connection ends with it."""
+        if isinstance(exc, ClientConnectionResetError):
+            raise exc  # the client left: the connection ends without a word
         if request.writer.output_size > 0:
             raise ConnectionError("The answer had begun already.")
         problem = self.problem_of_head(exc) if status < 500 else problem_of(exc or RuntimeError(message))

@@ -5,7 +5,7 @@ import re
 import secrets
 import time
 
-from aiohttp import hdrs, web
+from aiohttp import ClientConnectionResetError, hdrs, web
 from aiohttp.typedefs import Handler
 from multidict import istr
 
@@ -59,6 +59,8 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except web.HTTPException as error:
         return problem_response(request, problem_of_status(error))
+    except ClientConnectionResetError:  # the caller left: nobody is there to be told, and nothing is wrong
+        raise
     except Exception as error:  # whatever else: masked, logged with its id
         return problem_response(request, problem_of(error))
 

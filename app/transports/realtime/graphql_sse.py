@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable
 
 import orjson
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import ClientConnectionResetError, HttpVersion11, hdrs, web
 
 from app import services
 from app.domain.errors import Unauthenticated
@@ -58,6 +58,8 @@ def or_else(endpoint: Endpoint) -> Handler:
             if media_type and (isinstance(prepared, Answer) or not prepared.operation.is_subscription):
                 return await endpoint.answer(request, prepared, media_type)
             return await streamed(request, context_of(request), prepared)
+        except ClientConnectionResetError:  # the client left while the stream began
+            raise
         except Exception as error:  # every failure leaves as a GraphQL response, masked where it was not meant
             return respond(request, failed(error), LEGACY_TYPE)
 

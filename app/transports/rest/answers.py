@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import ClientConnectionResetError, hdrs, web
 from aiohttp.typedefs import Handler
 
 from app import services
@@ -42,8 +42,8 @@ def answering(route: Route[Any, Any]) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             return await answer(route, request)
-        except web.HTTPException:
-            raise  # the HTTP floor's own answers
+        except (web.HTTPException, ClientConnectionResetError):
+            raise  # the HTTP floor's own answers, and a caller who has left
         except Exception as error:  # the table in transports/errors.py says what each becomes
             return problem_response(request, problem_of(error))
         finally:

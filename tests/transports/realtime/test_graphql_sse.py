@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from app.transports.realtime.connections import CONNECTIONS
 from app.transports.realtime.hub import HUB
@@ -267,3 +268,17 @@ async def test_a_reader_who_takes_nothing_is_cut_off_and_resumes(start_server):
     async with streaming(server, POSTS, headers={"Last-Event-ID": cursor}) as stream:
         heard += [await stream.content() for _ in range(len(written) - len(heard))]
     assert heard == written
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/api/v1/events?topics=posts"])
+async def test_a_client_that_leaves_while_its_stream_begins_is_no_error(start_server, monkeypatch, path):
+    server = await start_server()
+
+    async def left(*_args):
+        raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+
+    monkeypatch.setattr("aiohttp.web.StreamResponse.prepare", left)
+    params = {"query": "subscription { postAdded { id } }"} if path == "/graphql" else {}
+    with capture_logs() as lines, pytest.raises(aiohttp.ClientError):
+        await server.http.get(f"{server.url}{path}", params=params, headers=STREAM)
+    assert [line for line in lines if line["log_level"] == "error"] == []
