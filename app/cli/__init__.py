@@ -5,7 +5,7 @@ import typer
 from app.cli import deferred
 
 COMMANDS = {
-    "serve": "Serve GraphQL, REST and GraphiQL; with no DATABASE_URL and REDIS_URL, on embedded servers of its own.",
+    "serve": "Serve GraphQL, REST, gRPC and GraphiQL; with no DATABASE_URL and REDIS_URL, on embedded servers of its own.",
     "worker": "Run jobs, beside those that servers run; as many of these processes as wanted, on the same PostgreSQL and Redis.",
     "migrate": "Apply the migrations that the database does not have yet; `serve` does so by itself.",
     "demo": "Load a made-up social world: people, follows, posts in many languages, threads and likes.",

@@ -16,7 +16,9 @@ from app.infra import opening
 from app.infra.database import Database
 from app.settings import Settings
 
-app = typer.Typer(help="Look at jobs that failed for good, run them again, or drop them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look at jobs that failed for good, run them again, or drop them.", no_args_is_help=True, add_completion=False
+)
 
 JobId = Annotated[str, typer.Argument(help="The failed job's id.")]
 Result = TypeVar("Result")

@@ -12,7 +12,9 @@ from app.domain.ids import parse_id
 from app.infra import opening
 from app.settings import Settings
 
-app = typer.Typer(help="Hide posts from everybody but their authors, and show them again.", no_args_is_help=True)
+app = typer.Typer(
+    help="Hide posts from everybody but their authors, and show them again.", no_args_is_help=True, add_completion=False
+)
 
 PostId = Annotated[str, typer.Argument(help="The post's id.")]
 

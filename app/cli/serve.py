@@ -33,7 +33,7 @@ def serve(
     processes: Annotated[int, typer.Option("--processes", min=1, max=64, help="Processes that share the port.")] = 1,
     ready_fd: Annotated[int | None, typer.Option("--ready-fd", hidden=True, help="For processes of --processes.")] = None,
 ) -> None:
-    """Serve GraphQL, REST and GraphiQL; with no DATABASE_URL and REDIS_URL, on embedded servers of its own."""
+    """Serve GraphQL, REST, gRPC and GraphiQL; with no DATABASE_URL and REDIS_URL, on embedded servers of its own."""
     signal.signal(signal.SIGTERM, leave)
     settings = Settings.load()
     configure_logs(level=settings.log_level, style=settings.log_style)

@@ -11,7 +11,7 @@ from app.cli.terminal import say
 from app.infra import opening
 from app.settings import Settings
 
-app = typer.Typer(help="Make bearer tokens for accounts.", no_args_is_help=True)
+app = typer.Typer(help="Make bearer tokens for accounts.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

@@ -17,6 +17,7 @@ from tests.conftest import TABLES
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "app"
 
+HAS_GIT = bool(shutil.which("git")) and (ROOT / ".git").exists()
 MODULE_LINES = 400
 FUNCTION_LINES = 60
 
@@ -80,7 +81,7 @@ def texts(tree):
 
 def tracked_files():
     """Return what is under version control or would be; where there is no git, every file but the usual leavings."""
-    if shutil.which("git") and (ROOT / ".git").exists():
+    if HAS_GIT:
         command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
         listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
         return [ROOT / name for name in listed.decode().split("\0") if name and (ROOT / name).is_file()]
@@ -200,6 +201,12 @@ def test_no_file_names_the_place_where_it_was_written_or_the_host_of_a_registry(
         text = path.read_bytes().decode("utf-8", "replace")
         strays += [f"{path.relative_to(ROOT)}: {name}" for name in FOREIGN_NAMES if name in text]
     assert strays == []
+
+
+@pytest.mark.skipif(not HAS_GIT, reason="not a checkout of git")
+def test_nothing_is_under_version_control_that_git_is_told_to_ignore():
+    command = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == ""
 
 
 def test_migrations_are_numbered_without_a_hole_and_begin_by_saying_why():

@@ -30,6 +30,13 @@ def test_a_command_and_a_command_of_a_group_tell_their_own_options():
     assert "Did you mean 'serve'?" in CliRunner().invoke(cli.app, ["serv"]).output
 
 
+def test_only_the_program_itself_installs_completion():
+    groups = [[], *([name] for name in cli.COMMANDS if hasattr(deferred.loaded(f"app.cli.{name}"), "commands"))]
+    telling = [words for words in groups if "--install-completion" in CliRunner().invoke(cli.app, [*words, "--help"]).output]
+    assert len(groups) == 5
+    assert telling == [[]]
+
+
 @pytest.mark.parametrize("words", [["--help"], ["bench", "--help"], ["settings", "--markdown"], ["tail", "--help"]])
 def test_what_needs_no_server_imports_none(words):
     program = f"import sys\ntry:\n    from app.cli import app; app({words!r})\nfinally:\n    print(*sys.modules, file=sys.stderr)"

@@ -15,5 +15,5 @@ COMMANDS = {
     "fan-out": "Let many sockets listen to one stream of posts, beside a bare loop and a stock server.",
 }
 
-app = typer.Typer(help="Measure a server as its clients see it.", no_args_is_help=True)
+app = typer.Typer(help="Measure a server as its clients see it.", no_args_is_help=True, add_completion=False)
 deferred.add(app, __name__, COMMANDS)
