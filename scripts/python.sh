@@ -70,12 +70,13 @@ install_uv() {
 # run_pip ARGUMENTS...: a user's PIP_USER would send the packages out of the environment.
 run_pip() { PIP_USER=0 .venv/bin/python -m pip install --no-input --disable-pip-version-check "$@" </dev/null; }
 
-# run_uv ARGUMENTS...: it does not read pip's configuration, of which it needs the index; progress is for terminals.
+# run_uv ARGUMENTS...: it does not read pip's configuration, of which it needs the index; progress is for terminals. Modules are
+# compiled now, as pip does: where Python may not write them (PYTHONDONTWRITEBYTECODE), each start would compile them all again.
 run_uv() {
   local index=${PIP_INDEX_URL:-$(.venv/bin/python -m pip config get global.index-url 2>/dev/null)} quiet=--quiet
   if [ -n "$index" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"; fi
   if [ -t 2 ]; then quiet=""; fi
-  .venv/bin/uv pip install --python .venv/bin/python $quiet "$@" </dev/null
+  .venv/bin/uv pip install --python .venv/bin/python --compile-bytecode $quiet "$@" </dev/null
 }
 
 # pip_install WHAT ARGUMENTS...: into .venv; by pip where uv, which knows no proxies and certificates of pip's, cannot.

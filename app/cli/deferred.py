@@ -1,6 +1,9 @@
 """Commands whose modules are imported when one runs: help and completion need only their lines, and most need no server."""
 
+import gc
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import typer
@@ -31,9 +34,19 @@ def add(app: typer.Typer, package: str, lines: dict[str, str]) -> None:
 
 def loaded(module: str) -> Any:
     """Import a module; return its command or group."""
-    found = import_module(module)
+    found = sys.modules.get(module) or imported(module)
     app = getattr(found, "app", None)
     if app is None:
         app = typer.Typer(add_completion=False)
         app.command()(getattr(found, module.rpartition(".")[2]))
     return get_command(app)
+
+
+def imported(module: str) -> ModuleType:
+    """Import a module with no look for garbage, then or later: what modules make stays as long as the process."""
+    gc.disable()
+    try:
+        return import_module(module)
+    finally:
+        gc.freeze()
+        gc.enable()

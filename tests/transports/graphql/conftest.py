@@ -18,9 +18,12 @@ async def single(addresses):
     await database.close(pool, timeout_s=5)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _collected():
-    """Collect what graphql-core dropped where a field failed, before the next test, which would be warned of it."""
+    """Collect what graphql-core dropped where a field failed, before the next module, whose tests would be warned of it.
+
+    Not after each test: looking at all objects takes longer than most tests do.
+    """
     yield
     gc.collect()
 
