@@ -118,9 +118,10 @@ def announce(settings: Settings, demo_token: str | None) -> None:
     host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104  # compared, not bound
     base = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
     example = f"/users/{DEMO_USER_ID}/posts" if demo_token else ""
-    rows = [("GraphQL", f"{base}/graphql"), ("REST", f"{base}/api/v1{example}"), ("Health", f"{base}/readyz")]
+    rest = [("REST", f"{base}/api/v1{example}"), ("REST docs", f"{base}/api/docs   (to read and to try)")]
+    rows = [("GraphQL", f"{base}/graphql"), *rest, ("Health", f"{base}/readyz")]
     if settings.grpc:
-        rows.insert(2, ("gRPC", settings.grpc_address.replace(settings.host, host)))
+        rows.insert(3, ("gRPC", settings.grpc_address.replace(settings.host, host)))
     if settings.serves_graphiql:
         rows.insert(0, ("GraphiQL", f"{base}/graphql   (open it in a browser)"))
     if demo_token:
