@@ -20,7 +20,6 @@ from app.domain.errors import (
     Unavailable,
 )
 from app.infra.connections import RELEASE_TIMEOUT_S, Connections, is_alive
-from app.infra.introspection import Connection
 
 Record = asyncpg.Record
 
@@ -340,7 +339,6 @@ async def connect(
             max_inactive_connection_lifetime=0,  # kept connections keep their prepared statements
             server_settings=settings,
             reset=leave_as_is,
-            connection_class=Connection,
         )
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         reason = str(error) or type(error).__name__

@@ -2,18 +2,16 @@
 
 import asyncio
 
-import asyncpg
 import pytest
 
 from app.domain.errors import ConfigurationError, Conflict, DeadlineExceeded, FeedgraphError, InvalidInput, NotFound, Unavailable
-from app.infra import database, introspection
+from app.infra import database
 from app.infra.database import Counts, Database
 from app.infra.embedded import Addresses
 
 pytestmark = pytest.mark.postgres
 
 LOCK = 4711
-BIGINT_ARRAY = 1_016  # its oid, the same in every database
 INSERT = "insert into users (username, name) values ($1, 'Somebody')"
 
 
@@ -151,34 +149,3 @@ async def test_database_that_cannot_be_opened_is_said_in_a_sentence(addresses: A
         await database.connect(change(addresses.database_url), pool_size=1, acquire_timeout_s=2, statement_timeout_s=1)
     assert refusal.value.message.startswith("Cannot open the database of DATABASE_URL: ")
     assert refusal.value.message.count("\n") == 0
-
-
-async def test_only_one_connection_of_a_process_asks_what_arrays_are(addresses, monkeypatch):
-    monkeypatch.setattr(introspection, "_told", {})
-    asked = []
-
-    async def introspect(self, oids, timeout):  # noqa: ASYNC109  # the driver's signature
-        asked.append(list(oids))
-        return await told(self, oids, timeout)
-
-    told = asyncpg.Connection._introspect_types  # type: ignore[attr-defined]  # the driver's own
-    monkeypatch.setattr(asyncpg.Connection, "_introspect_types", introspect)
-
-    for _ in range(2):
-        door, pool = await database.connect(addresses.database_url, pool_size=1, acquire_timeout_s=5, statement_timeout_s=5)
-        assert await door.fetchval("select $1::bigint[] || 3::bigint", [1, 2]) == [1, 2, 3]
-        await database.close(pool, timeout_s=5)
-
-    assert asked == [[BIGINT_ARRAY]]
-
-
-async def test_types_of_a_database_are_asked_on_each_connection(addresses, migrated):
-    for values in ("'a', 'b'", "'c'"):  # in a new place each time, as in another database
-        door, pool = await database.connect(addresses.database_url, pool_size=1, acquire_timeout_s=5, statement_timeout_s=5)
-        try:
-            await door.execute(f"create type letters as enum ({values})")
-            letter = values[1]
-            assert await door.fetchval("select $1::letters[]", [letter]) == [letter]
-        finally:
-            await door.execute("drop type letters")
-            await database.close(pool, timeout_s=5)
