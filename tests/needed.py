@@ -1,4 +1,4 @@
-"""What some tests need and a desk may lack: a browser, Node.js."""
+"""What some tests need and a desk may lack: a browser, Node.js, a checkout of git, the embedded servers."""
 
 import os
 from typing import NoReturn

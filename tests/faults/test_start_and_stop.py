@@ -17,6 +17,7 @@ from tests.clients import Socket
 from tests.conftest import free_port, make_settings, quiet
 from tests.faults.programs import START_S, Program, gone, launched, processes_of, program, temporary_home
 from tests.faults.traffic import ADDED, CREATE
+from tests.needed import missing
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis, pytest.mark.slow]
 
@@ -64,7 +65,7 @@ def test_database_that_is_not_there_is_said_in_a_sentence(addresses: Addresses) 
 async def test_wrong_password_is_said_without_the_password(addresses: Addresses) -> None:
     host = addresses.database_url.partition("host=")[2].partition("&")[0]
     if not host.startswith("/"):
-        pytest.skip("needs the embedded PostgreSQL, which tells users apart by name")
+        missing("Needs the embedded PostgreSQL, which tells users apart by name.")
     url = addresses.database_url.replace("//app@", "//somebody:hunter2@")
     said = await asyncio.to_thread(refused, DATABASE_URL=url, REDIS_URL=NO_REDIS)
     assert "somebody" in said

@@ -45,10 +45,10 @@ async def admitted(
     except TooComplex:
         return Refusal(TOO_EXPENSIVE, [GraphQLError("The operation has too many different selections: split it into several.")])
     estimate = formula.estimate(variables.coerced)
-    cost, caller = math.ceil(estimate.cost), ctx.caller
-    if (estimate.nodes > limits.max_nodes or cost > limits.max_cost) and not ctx.is_dry_run:
-        return refusal_of(estimate, limits) or Refusal(TOO_EXPENSIVE, [])
-    charge = Charge(cost, estimate.nodes, operation.depth)
+    if not ctx.is_dry_run and (refusal := refusal_of(estimate, limits)):
+        return refusal
+    caller = ctx.caller
+    charge = Charge(math.ceil(estimate.cost), estimate.nodes, operation.depth)
     await services.budgets.charge(ctx, caller, charge, DRY_RUN_POINTS if ctx.is_dry_run else charge.requested)
     return Bill(formula, estimate, caller, charge)
 
