@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -40,7 +40,6 @@ class Face:
     """What the calls of one server share."""
 
     resources: Resources
-    unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # writes that go on although their caller has left
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -57,7 +56,7 @@ def unary(face: Face, method: MethodDescriptor, work: Unary) -> "grpc.RpcMethodH
         message = b""  # where a refusal could not leave, nothing else does
         async with answered(face, method, call) as ctx:
             job = within(deadline_s(ctx, call, method), answer(ctx, call, body, kind))
-            message = await (job if is_read(method) else to_the_end(face, job))
+            message = await (job if is_read(method) else face.resources.to_the_end(job))
             call.set_trailing_metadata(trailers(ctx, call, message))
         return message
 
@@ -158,14 +157,6 @@ async def within(deadline_s: float, work: Awaitable[Result]) -> Result:
             return await work
     except TimeoutError:
         raise DeadlineExceeded("The call took longer than its deadline and was stopped: ask for less.") from None
-
-
-async def to_the_end(face: Face, work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a write to its end even if the caller leaves: a caller who comes back must not find half of what was asked."""
-    task = asyncio.ensure_future(work)
-    face.unfinished.add(task)
-    task.add_done_callback(face.unfinished.discard)
-    return await asyncio.shield(task)
 
 
 def trailers(ctx: RequestContext, call: Call, body: bytes) -> Trailers:

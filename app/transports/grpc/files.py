@@ -18,7 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 from app.services.context import RequestContext
 from app.transports.errors import RequestError
 from app.transports.files import arriving, in_time, leave
-from app.transports.grpc.calls import Call, Face, admitted, answered, metadata_of, to_the_end, trailers
+from app.transports.grpc.calls import Call, Face, admitted, answered, metadata_of, trailers
 from app.transports.grpc.requests import parsed, viewer_of
 from app.transports.grpc.stubs import media_pb2
 
@@ -53,7 +53,7 @@ def upload(face: Face, method: MethodDescriptor, work: Taking) -> "grpc.RpcMetho
     async def handle(bodies: AsyncIterator[bytes], call: Call) -> bytes:
         message = b""
         async with answered(face, method, call) as ctx:
-            message = await to_the_end(face, answer(ctx, bodies, call))
+            message = await face.resources.to_the_end(answer(ctx, bodies, call))
             call.set_trailing_metadata(trailers(ctx, call, message))
         return message
 

@@ -55,7 +55,7 @@ class GrpcServer:
             await self._stopping
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_WRITES_S):
-                await asyncio.gather(*self._face.unfinished, return_exceptions=True)
+                await asyncio.gather(*self._face.resources.unfinished, return_exceptions=True)
 
 
 @asynccontextmanager
